@@ -1,0 +1,101 @@
+# The words of this project. `make run` is all that a newcomer needs.
+#
+#   make run                     the whole shop; Ctrl-C ends it
+#   make run PORT=9080 REALM_PORT=9090 VALKEY_PORT=6380
+#   make run IDP=keycloak        with a real Keycloak (Java 17+ and Maven)
+#   make run KEYCLOAK_SERVER_URL=http://localhost:9999   with a realm that runs there
+#   make run-copy PORT=8081      a second copy of the shop beside it
+#   make keycloak                only a real Keycloak
+#   make test                    every test that can run here
+#   make test REQUIRE=keycloak,browser   ... and fail where one cannot
+#   make check                   everything that CI checks besides the tests
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+RUN := $(VENV)/bin/python
+# Two workers suit two cores; 0 runs the tests in one process.
+TEST_PROCESSES ?= 2
+# Options for pytest, for example TESTS="tests/mario -k login".
+TESTS ?= tests
+SOURCES := manage.py mario pizzeria sessions_backend tests
+LOCK := $(VENV)/bin/uv pip compile --generate-hashes --python-version 3.12 \
+	--universal --no-emit-index-url
+
+# Settings as a deployment has them, for tools that import the project. They name
+# every variable that a `.env` of this checkout might set.
+LIKE_PRODUCTION := env DEV_REALM=false DEBUG=false LOG_LEVEL=INFO \
+	SECRET_KEY=only-for-make-check-$$(printf '%050d' 7) \
+	APP_URL=https://pizzeria.example.com ALLOWED_HOSTS=pizzeria.example.com \
+	KEYCLOAK_SERVER_URL=https://login.example.com \
+	KEYCLOAK_PUBLIC_URL=https://login.example.com \
+	KEYCLOAK_CLIENT_SECRET=a-secret-only-for-make-check \
+	REDIS_URL=rediss://redis.example.com:6379/0 DATABASE_URL=sqlite:///:memory:
+
+.PHONY: help run run-copy keycloak test lint types docs bench check lock
+
+help:
+	@sed -n 's/^#   \(make .*\)/  \1/p' Makefile
+
+run: $(INSTALLED)
+	@exec $(RUN) manage.py demo --end-with-parent
+
+run-copy: $(INSTALLED)
+	@exec $(RUN) manage.py demo --copy --end-with-parent
+
+keycloak: $(INSTALLED)
+	@exec $(RUN) manage.py demo --only-keycloak --end-with-parent
+
+test: $(INSTALLED)
+	$(RUN) -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(TESTS)
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+
+types: $(INSTALLED)
+	$(LIKE_PRODUCTION) $(VENV)/bin/mypy $(SOURCES)
+
+# Writes the generated part of the reference, then compares docs and code.
+docs: $(INSTALLED)
+	$(RUN) -m docs.reference --write
+	$(RUN) -m pytest -q tests/test_docs.py
+
+check: lint types
+	$(LIKE_PRODUCTION) $(RUN) manage.py makemigrations --check --dry-run
+	$(LIKE_PRODUCTION) $(RUN) manage.py check --deploy --fail-level WARNING
+	$(RUN) -m pytest -q tests/test_docs.py
+
+bench: $(INSTALLED)
+	$(RUN) -m tests.performance.bench_engine
+
+lock: $(INSTALLED)
+	$(LOCK) --group app --group demo --group dev -o requirements.txt
+	$(LOCK) --group app --constraint requirements.txt \
+		--no-annotate -o deployment/docker/requirements.txt
+
+$(INSTALLED): requirements.txt
+	@if ! $(RUN) -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+		python=; \
+		for candidate in $${PYTHON:-} python3.12 python3.13 python3.14 python3 python \
+				$${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.1[2-9]*/bin/python3; do \
+			if "$$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+				python=$$candidate; break; \
+			fi; \
+		done; \
+		if [ -z "$$python" ]; then \
+			echo "This project needs Python 3.12 or newer with venv and pip, and none was found." >&2; \
+			echo "Tried: python3.12, python3.13, python3.14, python3, python. Install one (Debian and" >&2; \
+			echo "Ubuntu: python3.12 and python3.12-venv) or name it: make run PYTHON=/path/to/python3" >&2; \
+			exit 1; \
+		fi; \
+		echo "Making $(VENV) with $$("$$python" --version)"; \
+		"$$python" -m venv --clear $(VENV); \
+	fi
+	@echo "Installing what requirements.txt names; this happens once."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements.txt
+	@touch $@

@@ -1,0 +1,244 @@
+"""
+The environment of the application as one typed model.
+
+Names are the upper-case names of the fields. Values come from the process's
+environment, then from a `.env` file, then from the `var/demo.env` that a running
+demo leaves behind, so that commands in the same checkout find its servers.
+"""
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+import dj_database_url
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# The secret of the realm file that everybody can read; fine on one's own machine.
+DEVELOPMENT_CLIENT_SECRET = "mario-secret-123"  # noqa: S105
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_MIN_SECRET_KEY_LENGTH = 50
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+        try:
+            parts = urlsplit(value)
+            port_is_valid = parts.port is None or parts.port > 0
+        except ValueError:
+            port_is_valid = False
+        if not port_is_valid or parts.scheme not in schemes:
+            raise ValueError(f"must be an address that starts with {allowed}")
+        if not (parts.hostname or parts.scheme == "unix"):
+            raise ValueError(f"must name a host after {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _database_url(value: str) -> str:
+    try:
+        dj_database_url.parse(value)
+    except (ValueError, KeyError, dj_database_url.ParseError):
+        raise ValueError(
+            "must be a database address such as sqlite:///var/pizzeria.sqlite3 "
+            "or postgres://user:password@host:5432/name"
+        ) from None
+    return value
+
+
+def _key_prefix(value: str) -> str:
+    if any(sign in value for sign in "*?[]{}") or not value.isprintable():
+        raise ValueError("must be printable, without * ? [ ] { }")
+    return value
+
+
+def _secret_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _MIN_SECRET_KEY_LENGTH:
+        raise ValueError(
+            f"must have {_MIN_SECRET_KEY_LENGTH} characters or more; "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(50))'` makes one"
+        )
+    return value
+
+
+def _without_slash(value: str) -> str:
+    return value.rstrip("/")
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+WebUrl = Annotated[str, _url("http", "https"), AfterValidator(_without_slash)]
+
+
+class Environment(BaseSettings):
+    """Everything the application reads from its environment."""
+
+    model_config = SettingsConfigDict(
+        env_file=(BASE_DIR / "var" / "demo.env", BASE_DIR / ".env"),
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    redis_enabled: bool = Field(
+        default=True, description="Keep sessions in Redis; false keeps them in memory."
+    )
+    redis_url: Annotated[str, _url("redis", "rediss", "unix")] = Field(
+        default="redis://redis:6379/0", description="Where Redis or Valkey answers."
+    )
+    redis_key_prefix: Annotated[str, AfterValidator(_key_prefix)] = Field(
+        default="mario_session:",
+        min_length=1,
+        max_length=64,
+        description="What every session's key starts with.",
+    )
+    session_timeout_hours: float = Field(
+        default=24, gt=0, le=8760, description="Idle life of a session."
+    )
+    session_absolute_hours: float = Field(
+        default=168, gt=0, le=8760, description="Longest life of a login."
+    )
+    session_redis_budget_ms: int = Field(
+        default=250,
+        ge=10,
+        le=10_000,
+        description="All the time that one request may wait for Redis.",
+    )
+
+    keycloak_server_url: WebUrl = Field(
+        default="http://keycloak:8080",
+        description="Keycloak's address as the application reaches it.",
+    )
+    keycloak_public_url: WebUrl | None = Field(
+        default=None,
+        description="Keycloak's address as a browser reaches it, and the one its "
+        "tokens name; KEYCLOAK_SERVER_URL when unset.",
+    )
+    keycloak_realm: str = Field(
+        default="pyneuro", pattern=r"^[A-Za-z0-9_.-]+$", description="The realm."
+    )
+    keycloak_client_id: str = Field(
+        default="mario-app", min_length=1, description="The shop's client in the realm."
+    )
+    keycloak_client_secret: SecretStr = Field(
+        default=SecretStr(DEVELOPMENT_CLIENT_SECRET),
+        description="The client's secret. The default is only for a realm on "
+        "one's own machine or in the compose files.",
+    )
+    dev_realm: bool = Field(
+        default=False,
+        description="The login is the embedded development realm; never deployed.",
+    )
+
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+        default="sqlite:///var/pizzeria.sqlite3",
+        description="Where menu, orders and users live.",
+    )
+    secret_key: Annotated[SecretStr, AfterValidator(_secret_key)] = Field(
+        description="Signs cookies; 50 random characters or more.",
+    )
+    debug: bool = Field(default=False, description="Show tracebacks in the browser.")
+    allowed_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = (
+        Field(
+            default=["localhost", "127.0.0.1"],
+            description="Host names the shop answers to, separated by commas.",
+        )
+    )
+    app_url: WebUrl = Field(
+        default="http://localhost:8080",
+        description="The shop's public address; https makes its cookies Secure.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO", description="The least important message that is logged."
+    )
+
+    @model_validator(mode="after")
+    def _check_lifetimes(self) -> Self:
+        if self.session_absolute_hours < self.session_timeout_hours:
+            raise ValueError(
+                "SESSION_ABSOLUTE_HOURS: must be SESSION_TIMEOUT_HOURS or longer"
+            )
+        return self
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of every token, exactly as Keycloak writes it."""
+        return f"{self.public_url}/realms/{self.keycloak_realm}"
+
+    @property
+    def public_url(self) -> str:
+        return self.keycloak_public_url or self.keycloak_server_url
+
+    @property
+    def is_secure(self) -> bool:
+        return self.app_url.startswith("https://")
+
+    @property
+    def uses_development_secret(self) -> bool:
+        """
+        Whether a client secret that everybody can read meets a foreign browser.
+
+        `check --deploy` refuses this; a shop on one's own machine may have it.
+        """
+        return (
+            self.keycloak_client_secret.get_secret_value() == DEVELOPMENT_CLIENT_SECRET
+            and urlsplit(self.public_url).hostname not in _LOOPBACK
+        )
+
+
+@cache
+def load() -> Environment:
+    """
+    Read the environment once per process.
+
+    :raises pydantic.ValidationError: if a value is missing or not allowed
+    """
+    return Environment()
+
+
+def mistakes(error: ValidationError) -> list[str]:
+    """Say every mistake in a line of its own, the variable's name first."""
+    lines = []
+    for mistake in error.errors(include_url=False, include_input=False):
+        message = mistake["msg"].removeprefix("Value error, ")
+        message = message.replace("Input should be", "must be")
+        if mistake["type"].startswith("bool_"):
+            message = "must be true or false"
+        name = ".".join(str(part) for part in mistake["loc"][:1]).upper()
+        if mistake["type"] == "missing":
+            message = "must be set. " + (
+                Environment.model_fields[name.lower()].description or ""
+            )
+        lines.append(f"{name}: {message}" if name else message)
+    return lines
+
+
+def load_or_exit() -> Environment:
+    """Read the environment, or print what is wrong with it and leave with 1."""
+    try:
+        return load()
+    except ValidationError as error:
+        for line in mistakes(error):
+            sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+        # A worker of gunicorn that merely raised would be started again for ever.
+        raise SystemExit(1) from None

@@ -1,0 +1,48 @@
+from typing import Any
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_GET
+
+from pizzeria.menu.models import Pizza
+from sessions_backend import failover
+
+
+@require_GET
+def health(request: HttpRequest) -> JsonResponse:
+    """Say that the process is alive, and ask nobody else."""
+    return JsonResponse({"status": "alive"})
+
+
+@require_GET
+def ready(request: HttpRequest) -> JsonResponse:
+    """
+    Say whether the shop can serve, and which store keeps the sessions.
+
+    503 while the menu is not seeded or the database or the chosen store does not
+    answer. A shop that fell back to memory is ready and says `degraded`.
+    """
+    backend = failover.active_backend()
+    checks: dict[str, Any] = {
+        "database": _menu_is_seeded(),
+        "sessions": failover.ping(),
+    }
+    is_ready = all(checks.values())
+    return JsonResponse(
+        {
+            "ready": is_ready,
+            "session_store": backend.value,
+            "degraded": failover.is_degraded(),
+            "checks": checks,
+        },
+        status=200 if is_ready else 503,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _menu_is_seeded() -> bool:
+    try:
+        with connection.cursor():
+            return Pizza.objects.exists()
+    except DatabaseError:
+        return False

@@ -1,0 +1,1 @@
+"""Who somebody is: login through Keycloak, and the bearer tokens of that login."""

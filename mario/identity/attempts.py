@@ -1,0 +1,75 @@
+"""
+Login attempts, kept outside the session.
+
+Each attempt is a signed cookie of its own in the browser that began it: opening the
+login page makes no session, several tabs do not disturb each other, each has its
+own `next`, and a callback in another browser finds nothing.
+"""
+
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+# Seconds between the login page and the callback.
+MAX_AGE = 600
+# Browsers keep few cookies and servers read few: more tabs drop the oldest.
+MAX_ATTEMPTS = 6
+_PREFIX = "mario_login_"
+_SALT = "mario.identity.attempts"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What must come back from Keycloak, and where to go then."""
+
+    state: str
+    nonce: str
+    code_verifier: str
+    next_url: str
+
+
+def remember(request: HttpRequest, response: HttpResponse, attempt: Attempt) -> None:
+    open_attempts = [name for name in request.COOKIES if name.startswith(_PREFIX)]
+    for name in open_attempts[: len(open_attempts) - MAX_ATTEMPTS + 1]:
+        response.delete_cookie(name, path=_path())
+    response.set_cookie(
+        _cookie_name(attempt.state),
+        signing.dumps(asdict(attempt), salt=_SALT),
+        max_age=MAX_AGE,
+        path=_path(),
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        # The callback is a cross-site navigation, which Strict cookies miss.
+        samesite="Lax",
+    )
+
+
+def recall(request: HttpRequest, state: str) -> Attempt | None:
+    """Find the attempt of this browser that Keycloak answers, or None."""
+    try:
+        attempt = Attempt(
+            **signing.loads(
+                request.COOKIES.get(_cookie_name(state), ""),
+                salt=_SALT,
+                max_age=MAX_AGE,
+            )
+        )
+    except (signing.BadSignature, TypeError):
+        return None
+    return attempt if attempt.state == state else None
+
+
+def forget(response: HttpResponse, state: str) -> None:
+    response.delete_cookie(_cookie_name(state), path=_path(), samesite="Lax")
+
+
+def _cookie_name(state: str) -> str:
+    return _PREFIX + sha256(state.encode()).hexdigest()[:16]
+
+
+def _path() -> str:
+    return reverse("callback")

@@ -1,0 +1,111 @@
+import logging
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import AbstractUser
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework import status
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.request import Request
+from sessions_backend.middleware import attach
+
+from mario.identity import login_session, people, validator
+from mario.identity.exceptions import InvalidToken, ProviderUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+class TwoPeople(APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "two_people"
+    default_detail = (
+        "The bearer token and the cookie belong to two people. Send one of them."
+    )
+
+
+class KeysUnavailable(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "login_unavailable"
+    default_detail = "Tokens cannot be checked right now. Please try again shortly."
+
+
+class BearerTokenAuthentication(BaseAuthentication):
+    """
+    Recognise API callers by the access token that Keycloak gave them.
+
+    The token is verified here, without asking Keycloak, and leads to the session
+    of its login: the one that the browser has. The caller gets no cookie.
+    """
+
+    def authenticate(
+        self, request: Request
+    ) -> tuple[AbstractUser, validator.Claims] | None:
+        """
+        Return the caller and the token's claims, or None if no token was sent.
+
+        None lets the next class, the browser's session, have its turn.
+
+        :raises AuthenticationFailed: if the token must not be believed
+        :raises TwoPeople: if the request's cookie is of somebody else
+        """
+        token = _bearer_token(request)
+        if token is None:
+            return None
+        try:
+            claims = validator.access_token(token)
+            user = _active_user(claims)
+            session = login_session.open_for_bearer(user, claims)
+        except InvalidToken as error:
+            logger.info("A bearer token was refused: %s", error)
+            raise AuthenticationFailed(
+                "The access token is not valid.", code="invalid_token"
+            ) from error
+        except ProviderUnavailable as error:
+            raise KeysUnavailable from error
+        _refuse_two_people(request, user)
+        attach(
+            request,
+            session or login_session.empty_session(),
+            is_stored=session is not None,
+        )
+        return user, claims
+
+    def authenticate_header(self, request: Request) -> str:
+        """Make DRF answer 401 with this challenge instead of a bare 403."""
+        if get_authorization_header(request):
+            return 'Bearer realm="pizzeria", error="invalid_token"'
+        return 'Bearer realm="pizzeria"'
+
+
+def _bearer_token(request: Request) -> str | None:
+    scheme, _, token = get_authorization_header(request).partition(b" ")
+    if scheme.lower() != b"bearer":
+        return None
+    # What is no ASCII is no token either, and the validator says so.
+    return token.strip(b" ").decode("ascii", errors="replace")
+
+
+def _active_user(claims: validator.Claims) -> AbstractUser:
+    user = people.find_or_create_user(claims)
+    if not user.is_active:
+        raise InvalidToken("its user is switched off")
+    people.update_user(user, claims)
+    return user
+
+
+def _refuse_two_people(request: Request, user: AbstractUser) -> None:
+    cookie_session = request._request.session  # noqa: SLF001
+    owner = cookie_session.get(SESSION_KEY) if cookie_session.session_key else None
+    if owner is not None and owner != str(user.pk):
+        raise TwoPeople
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the API's documentation describes the token."""
+
+    target_class = BearerTokenAuthentication
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -1,0 +1,24 @@
+"""
+What can go wrong with a login.
+
+    IdentityError
+    +- InvalidToken          a token not to be believed; 401, or 400 at a callback
+    +- LoginRefused          the person may not come in; the reason is for people
+    +- ProviderUnavailable   Keycloak did not answer as it should in time; 503
+"""
+
+
+class IdentityError(Exception):
+    pass
+
+
+class InvalidToken(IdentityError):
+    """Says why for the log; the caller is told no more than `invalid_token`."""
+
+
+class LoginRefused(IdentityError):
+    pass
+
+
+class ProviderUnavailable(IdentityError):
+    pass

@@ -1,0 +1,143 @@
+"""
+The realm's signing keys, held in the process.
+
+Warmed at start; a key set is asked for again when it has aged, or once per 30 s
+when a token names a key that is not in it. While the provider is away the last set
+serves, for a day at most. Known keys are never made to wait for any of this.
+"""
+
+import json
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+
+import requests
+from django.conf import settings
+from joserfc.errors import JoseError
+from joserfc.jwk import JWKRegistry, Key
+
+from mario.identity.exceptions import InvalidToken, ProviderUnavailable
+
+logger = logging.getLogger(__name__)
+
+# Seconds.
+SOFT_AGE = 600
+HARD_AGE = 24 * 3600
+COOL_DOWN = 30
+# Bytes; a realm's set has two keys and about 3,000.
+MAX_DOCUMENT_SIZE = 256 * 1024
+
+
+@dataclass
+class KeySet:
+    """The keys of one document, and when it was fetched."""
+
+    keys: dict[str, Key] = field(default_factory=dict)
+    fetched_at: float = float("-inf")
+    tried_at: float = float("-inf")
+
+
+_current = KeySet()
+_lock = threading.Lock()
+
+
+def warm() -> None:
+    """Fetch the keys before the first request needs them; a failure is only told."""
+    try:
+        _refresh()
+    except ProviderUnavailable as error:
+        logger.warning("The JWKS cache could not be warmed: %s", error)
+    else:
+        logger.info("🔐 JWKS cache pre-warmed")
+
+
+def key(kid: str) -> Key:
+    """
+    Find the signing key that a token names.
+
+    :raises InvalidToken: if the realm has no such key
+    :raises ProviderUnavailable: if no usable key set could be fetched
+    """
+    now = time.monotonic()
+    age = now - _current.fetched_at
+    if age > SOFT_AGE or kid not in _current.keys:
+        _refresh_if_due(now)
+        age = time.monotonic() - _current.fetched_at
+    if age > HARD_AGE:
+        raise ProviderUnavailable("the realm's keys are not known")
+    try:
+        return _current.keys[kid]
+    except KeyError:
+        raise InvalidToken("it is signed with an unknown key") from None
+
+
+def forget() -> None:
+    """Start again as a new process does."""
+    _current.keys = {}
+    _current.fetched_at = _current.tried_at = float("-inf")
+
+
+def _refresh_if_due(now: float) -> None:
+    if now - _current.tried_at < COOL_DOWN:
+        return
+    # Whoever has no keys at all waits for the one that fetches them.
+    if not _lock.acquire(timeout=0 if _current.keys else settings.OIDC_TIMEOUT):
+        return
+    try:
+        if now - _current.tried_at >= COOL_DOWN:
+            _refresh()
+    except ProviderUnavailable as error:
+        logger.warning("The realm's keys could not be fetched again: %s", error)
+    finally:
+        _lock.release()
+
+
+def _refresh() -> None:
+    _current.tried_at = time.monotonic()
+    keys = _fetch()
+    _current.keys = keys
+    _current.fetched_at = time.monotonic()
+
+
+def _fetch() -> dict[str, Key]:
+    try:
+        with requests.get(
+            settings.OIDC_OP_JWKS_ENDPOINT,
+            timeout=settings.OIDC_TIMEOUT,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            if response.status_code != requests.codes.ok:
+                raise ProviderUnavailable(f"HTTP {response.status_code}")
+            body = response.raw.read(MAX_DOCUMENT_SIZE + 1, decode_content=True)
+    except (requests.RequestException, OSError) as error:
+        raise ProviderUnavailable(type(error).__name__) from error
+    return _signing_keys(body)
+
+
+def _signing_keys(body: bytes) -> dict[str, Key]:
+    if len(body) > MAX_DOCUMENT_SIZE:
+        raise ProviderUnavailable("the key set is too large")
+    try:
+        documents = json.loads(body)["keys"]
+        usable = [document for document in documents if _is_signing_key(document)]
+        keys = {
+            document["kid"]: JWKRegistry.import_key(document) for document in usable
+        }
+    except (JoseError, ValueError, KeyError, TypeError) as error:
+        raise ProviderUnavailable("the key set cannot be read") from error
+    if not keys:
+        raise ProviderUnavailable("the key set holds no signing key")
+    return keys
+
+
+def _is_signing_key(document: dict[str, object]) -> bool:
+    """Keep the keys that may verify; a set also holds ones to encrypt with."""
+    return (
+        document.get("kty") == "RSA"
+        and document.get("use") == "sig"
+        and document.get("alg", settings.OIDC_RP_SIGN_ALGO)
+        == settings.OIDC_RP_SIGN_ALGO
+        and isinstance(document.get("kid"), str)
+    )

@@ -1,0 +1,147 @@
+"""
+The session of a login: what it holds, and how a bearer token finds it.
+
+The identity provider names a login by `sid`; the engine's index leads from there
+to the one session that the browser and the API client share.
+"""
+
+import time
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    login,
+)
+from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+
+from mario.identity import people
+from mario.identity.exceptions import InvalidToken
+from sessions_backend import index
+
+TOKENS = "tokens"
+USER_INFO = "user_info"
+# What a visitor keeps when the login's session takes over from another one.
+_KEPT = "cart"
+_BACKEND = "mario.identity.oidc.KeycloakBackend"
+
+
+def label(claims: dict[str, Any]) -> str | None:
+    """Name the login of these claims for the index; None if it has no `sid`."""
+    sid = claims.get("sid")
+    return f"{claims['iss']}|{sid}" if sid else None
+
+
+def open_for_browser(
+    request: HttpRequest, user: AbstractUser, claims: dict[str, Any], tokens: Any
+) -> None:
+    """
+    Log the user into the browser's session, under a new id.
+
+    An anonymous cart stays; the session of another user is emptied first. A session
+    that a bearer of the same login made earlier is taken over.
+    """
+    former_id = request.session.session_key
+    login(request, user, backend=_BACKEND)
+    session = request.session
+    if session.session_key == former_id:
+        # Django keeps the id of somebody who was logged in already.
+        session.cycle_key()
+    session[TOKENS] = {
+        **tokens,
+        "expires_at": round(time.time()) + int(tokens.get("expires_in", 0)),
+        "generation": 1,
+    }
+    session[USER_INFO] = people.user_info(claims)
+    session.restart_lifetime()  # type: ignore[attr-defined]  # the engine's
+    name = label(claims)
+    if name is None:
+        session.save()
+        return
+    earlier_key, _ = index.lookup(name)
+    if earlier_key and earlier_key not in (former_id, session.session_key):
+        _take_over(session, earlier_key, user)
+    session.save()
+    # A sid that was logged out here stays so for bearers: only the browser, whose
+    # person has just come back from Keycloak, may go on with it.
+    index.relink(name, str(session.session_key), ttl=lifetime())
+
+
+def open_for_bearer(user: AbstractUser, claims: dict[str, Any]) -> SessionBase | None:
+    """
+    Return the session that the token's login has, made if there is none yet.
+
+    None if the token belongs to no login, as a service account's does not.
+
+    :raises InvalidToken: if the login was logged out, or its session is another's
+    """
+    name = label(claims)
+    if name is None:
+        return None
+    session_key, is_revoked = index.lookup(name)
+    if is_revoked:
+        raise InvalidToken("its login was logged out")
+    if session_key:
+        session = empty_session(session_key)
+        if owner := session.get(SESSION_KEY):
+            if owner != str(user.pk):
+                raise InvalidToken("its session is of somebody else")
+            return session
+    return _make_for_bearer(name, user, claims, ended_key=session_key)
+
+
+def close(session: SessionBase) -> None:
+    """End the session, and with it every bearer token of its login."""
+    name = label(session.get(USER_INFO) or {"iss": ""})
+    if name:
+        index.revoke(name, ttl=lifetime())
+    session.flush()
+
+
+def lifetime() -> timedelta:
+    """No session and no token of a login lives longer than this."""
+    return timedelta(seconds=settings.SESSION_ABSOLUTE_AGE)
+
+
+def empty_session(session_key: str | None = None) -> SessionBase:
+    """Make a session of the project's engine; it is read when it is first used."""
+    engine = import_module(settings.SESSION_ENGINE)
+    session: SessionBase = engine.SessionStore(session_key)
+    return session
+
+
+def _make_for_bearer(
+    name: str, user: AbstractUser, claims: dict[str, Any], *, ended_key: str | None
+) -> SessionBase:
+    session = empty_session()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = _BACKEND
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session[USER_INFO] = people.user_info(claims)
+    session.save()
+    key = str(session.session_key)
+    if ended_key and index.relink(name, key, ttl=lifetime(), expected=ended_key):
+        return session
+    winner = index.link(name, key, ttl=lifetime())
+    if winner == key:
+        return session
+    # Another request of the same login was faster, or it was logged out meanwhile.
+    session.delete()
+    if winner is None:
+        raise InvalidToken("its login was logged out")
+    return empty_session(winner)
+
+
+def _take_over(session: SessionBase, earlier_key: str, user: AbstractUser) -> None:
+    earlier = empty_session(earlier_key)
+    if earlier.get(SESSION_KEY) != str(user.pk):
+        return
+    if earlier.get(_KEPT):
+        session[_KEPT] = {**earlier[_KEPT], **session.get(_KEPT, {})}
+    earlier.delete()

@@ -1,0 +1,112 @@
+"""From the claims of a verified token to a Django user and back."""
+
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, Group
+from django.db import IntegrityError, transaction
+
+from mario.identity.models import Identity
+
+# What of a token's claims the session keeps as `user_info`.
+_USER_INFO = (
+    "iss",
+    "sub",
+    "sid",
+    "preferred_username",
+    "name",
+    "given_name",
+    "family_name",
+    "email",
+    "email_verified",
+)
+
+
+def find_or_create_user(claims: dict[str, Any]) -> AbstractUser:
+    """
+    Return the user of the claims' issuer and subject, made at the first sight.
+
+    Two first requests at once end with the same user: the database's unique key
+    decides, and the slower one reads what the faster wrote.
+    """
+    wanted = {"issuer": claims["iss"], "subject": claims["sub"]}
+    try:
+        return Identity.objects.select_related("user").get(**wanted).user
+    except Identity.DoesNotExist:
+        pass
+    try:
+        with transaction.atomic():
+            user = _create_user(claims)
+            Identity.objects.create(user=user, **wanted)
+    except IntegrityError:
+        return Identity.objects.select_related("user").get(**wanted).user
+    return user
+
+
+def update_user(user: AbstractUser, claims: dict[str, Any]) -> None:
+    """
+    Bring name, address and roles of the user to what the claims say.
+
+    Realm roles become the groups of the same name (OIDC_GROUP_ROLES); the role
+    `admin` makes staff and superuser, and its absence unmakes them.
+    """
+    roles = set(realm_roles(claims))
+    is_admin = settings.OIDC_SUPERUSER_ROLE in roles
+    wanted = {
+        "first_name": _text(claims, "given_name", 150),
+        "last_name": _text(claims, "family_name", 150),
+        "email": _text(claims, "email", 254),
+        "is_staff": is_admin,
+        "is_superuser": is_admin,
+    }
+    changed = [name for name, value in wanted.items() if getattr(user, name) != value]
+    for name in changed:
+        setattr(user, name, wanted[name])
+    if changed:
+        user.save(update_fields=changed)
+    _update_groups(user, roles)
+
+
+def realm_roles(claims: dict[str, Any]) -> list[str]:
+    """Read `realm_access.roles`, in which Keycloak lists a user's realm roles."""
+    access = claims.get("realm_access")
+    roles = access.get("roles") if isinstance(access, dict) else None
+    return [role for role in roles or [] if isinstance(role, str)]
+
+
+def user_info(claims: dict[str, Any]) -> dict[str, Any]:
+    """Pick what the session keeps of the claims, the realm roles included."""
+    known = {name: claims[name] for name in _USER_INFO if name in claims}
+    return {**known, "roles": sorted(realm_roles(claims))}
+
+
+def _create_user(claims: dict[str, Any]) -> AbstractUser:
+    users = get_user_model().objects
+    username = _text(claims, "preferred_username", 120) or "user"
+    if users.filter(username=username).exists():
+        # The same name at another issuer, or one that changed hands.
+        name = f"{claims['iss']}|{claims['sub']}".encode()
+        username = f"{username}-{sha256(name).hexdigest()[:12]}"
+    user: AbstractUser = users.create_user(username)
+    return user
+
+
+def _update_groups(user: AbstractUser, roles: set[str]) -> None:
+    managed = set(settings.OIDC_GROUP_ROLES)
+    has = set(user.groups.filter(name__in=managed).values_list("name", flat=True))
+    wants = roles & managed
+    if wants - has:
+        user.groups.add(*_groups(wants - has))
+    if has - wants:
+        user.groups.remove(*_groups(has - wants))
+
+
+def _groups(names: set[str]) -> list[Group]:
+    return [Group.objects.get_or_create(name=name)[0] for name in sorted(names)]
+
+
+def _text(claims: dict[str, Any], name: str, longest: int) -> str:
+    value = claims.get(name)
+    return value[:longest] if isinstance(value, str) else ""

@@ -1,0 +1,162 @@
+import logging
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import auth
+from django.core.exceptions import SuspiciousOperation
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from mozilla_django_oidc.views import (
+    OIDCAuthenticationCallbackView,
+    OIDCAuthenticationRequestView,
+    get_next_url,
+)
+
+from mario.identity import attempts, login_session, logout, validator
+from mario.identity.exceptions import (
+    IdentityError,
+    InvalidToken,
+    LoginRefused,
+    ProviderUnavailable,
+)
+from sessions_backend import index
+
+logger = logging.getLogger(__name__)
+
+REFUSED = "Keycloak did not let you in. You can try again."
+NOT_FINISHED = "This login was not finished here, or took too long. Please try again."
+UNAVAILABLE = "The login service does not answer. Your cart is kept; try again shortly."
+
+
+class LoginView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # untyped
+    """Send the browser to Keycloak, and remember the attempt in a cookie of its own."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        # The library keeps attempts in the session, where they would make a key for
+        # every visitor: it is given a dict instead, whose content becomes a cookie.
+        kept, request.session = request.session, {}  # type: ignore[assignment]
+        try:
+            response: HttpResponse = super().get(request)
+            (state, entry), *_ = request.session["oidc_states"].items()
+        finally:
+            request.session = kept
+        attempt = attempts.Attempt(
+            state=state,
+            nonce=entry["nonce"],
+            code_verifier=entry["code_verifier"],
+            next_url=_next_url(request),
+        )
+        attempts.remember(request, response, attempt)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # untyped
+    """Take the browser back from Keycloak."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        state = request.GET.get("state", "")
+        attempt = attempts.recall(request, state)
+        if attempt is None:
+            response = self._without_attempt(request)
+        else:
+            response = self._finish(request, attempt)
+            attempts.forget(response, state)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def _without_attempt(self, request: HttpRequest) -> HttpResponse:
+        # The back button, a repeated callback, or somebody else's link. Whoever is
+        # logged in stays so.
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(resolve_url(settings.LOGIN_REDIRECT_URL))
+        return login_failed(request, NOT_FINISHED, status=400)
+
+    def _finish(self, request: HttpRequest, attempt: attempts.Attempt) -> HttpResponse:
+        try:
+            self._open(request, attempt)
+        except ProviderUnavailable as error:
+            logger.warning("A login failed, Keycloak is unavailable: %s", error)
+            return login_failed(
+                request, UNAVAILABLE, status=503, next_url=attempt.next_url
+            )
+        except (IdentityError, SuspiciousOperation) as error:
+            logger.warning("A login was refused: %s", error)
+            return login_failed(request, REFUSED, status=400, next_url=attempt.next_url)
+        return HttpResponseRedirect(attempt.next_url)
+
+    def _open(self, request: HttpRequest, attempt: attempts.Attempt) -> None:
+        # RFC 9207: an answer that names another issuer is mixed up with another's.
+        if request.GET.get("iss", settings.OIDC_OP_ISSUER) != settings.OIDC_OP_ISSUER:
+            raise LoginRefused("the answer is of another issuer")
+        if "code" not in request.GET:
+            error = request.GET.get("error", "")
+            raise LoginRefused(f"Keycloak said {error[:64]!r}")
+        user: Any = auth.authenticate(
+            request, nonce=attempt.nonce, code_verifier=attempt.code_verifier
+        )
+        if user is None:
+            raise LoginRefused("no user came of it")
+        login_session.open_for_browser(
+            request, user, user.claims, tokens=user.token_response
+        )
+
+
+def _next_url(request: HttpRequest) -> str:
+    """Where to go after the login: a page of this shop, never another host."""
+    return get_next_url(request, auth.REDIRECT_FIELD_NAME) or resolve_url(
+        settings.LOGIN_REDIRECT_URL
+    )
+
+
+def login_failed(
+    request: HttpRequest, reason: str, *, status: int, next_url: str = "/"
+) -> HttpResponse:
+    """Say that nobody was logged in, change nothing, and offer the way back."""
+    retry_url = f"{reverse('login')}?{urlencode({'next': next_url})}"
+    context = {"reason": reason, "retry_url": retry_url}
+    response = render(request, "identity/login_failed.html", context, status=status)
+    if status == 503:  # noqa: PLR2004  # as in the caller's line
+        response["Retry-After"] = "10"
+    return response
+
+
+@never_cache
+@require_POST
+def log_out(request: HttpRequest) -> HttpResponse:
+    response = HttpResponseRedirect(logout.log_out_here(request))
+    # Never "cookies": that would reach Keycloak's, and cookies know no ports.
+    response["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+@never_cache
+@csrf_exempt
+@require_POST
+def back_channel_logout(request: HttpRequest) -> HttpResponse:
+    """
+    End the login that Keycloak names (OpenID Connect Back-Channel Logout 1.0).
+
+    200 also when nobody here has that login; 400 for a token that must not be
+    believed, with nothing deleted.
+    """
+    try:
+        claims = validator.logout_token(request.POST.get("logout_token", ""))
+    except InvalidToken as error:
+        logger.warning("A back-channel logout was refused: %s", error)
+        return JsonResponse({"error": "invalid_request"}, status=400)
+    except ProviderUnavailable:
+        return JsonResponse({"error": "temporarily_unavailable"}, status=503)
+    if name := login_session.label(claims):
+        index.revoke(name, ttl=login_session.lifetime())
+    return HttpResponse(status=200)

@@ -1,0 +1,141 @@
+"""Applications, middleware, templates, database, time, static files."""
+
+from contextlib import suppress
+from typing import Any
+
+import dj_database_url
+
+from mario.env import BASE_DIR, load_or_exit
+
+env = load_or_exit()
+
+# What a checkout keeps beside its code; a deployed image may be read-only.
+VAR_DIR = BASE_DIR / "var"
+with suppress(OSError):
+    (VAR_DIR / "static").mkdir(parents=True, exist_ok=True)
+
+SECRET_KEY = env.secret_key.get_secret_value()
+DEBUG = env.debug
+ALLOWED_HOSTS = env.allowed_hosts
+ROOT_URLCONF = "mario.urls"
+WSGI_APPLICATION = "mario.wsgi.application"
+
+INSTALLED_APPS = [
+    # Basic: the default configuration would put its own site over ours.
+    "unfold.apps.BasicAppConfig",
+    "mario.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "django_prometheus",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "sessions_backend",
+    "mario.apps.MarioConfig",
+    "mario.identity",
+    "pizzeria",
+    "pizzeria.menu",
+    "pizzeria.cart",
+    "pizzeria.orders",
+    "pizzeria.kitchen",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "sessions_backend.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "mario" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.csp",
+                "pizzeria.cart.context_processors.cart",
+            ],
+        },
+    }
+]
+
+_database = dj_database_url.parse(env.database_url, conn_max_age=60)
+if _database["ENGINE"].endswith("sqlite3"):
+    _name = str(_database["NAME"])
+    if _name != ":memory:":
+        _database["NAME"] = str(BASE_DIR / _name)
+    _database["CONN_MAX_AGE"] = 0
+    # Readers never wait for the writer (WAL); a writer asks for its lock at once
+    # (IMMEDIATE), so that two never find out half-way, and waits at most 5 s.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 5,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    _database["CONN_MAX_AGE"] = 0
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        "pool": {"min_size": 1, "max_size": 8, "timeout": 5},
+        "connect_timeout": 5,
+        "options": "-c statement_timeout=15000 -c lock_timeout=5000",
+    }
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+USE_TZ = True
+# Times are stored in UTC and shown where the restaurant stands.
+TIME_ZONE = "Europe/Rome"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+# Files are served from where they lie: nothing has to be collected before a run.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 60
+# Messages ride in a cookie: a visitor who is told something needs no session.
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+# Fields of a form and bytes of a body; the shop uploads nothing.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+
+UNFOLD = {
+    "SITE_TITLE": "Mario's Pizzeria",
+    "SITE_HEADER": "Mario's Pizzeria",
+    "SITE_URL": "/",
+    "SHOW_VIEW_ON_SITE": False,
+    "COLORS": {
+        "primary": {
+            "50": "#ffebee",
+            "100": "#ffcdd2",
+            "200": "#ef9a9a",
+            "300": "#e57373",
+            "400": "#ef5350",
+            "500": "#d32f2f",
+            "600": "#c62828",
+            "700": "#b71c1c",
+            "800": "#8e1616",
+            "900": "#661010",
+            "950": "#3d0909",
+        },
+    },
+}

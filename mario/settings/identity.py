@@ -1,0 +1,36 @@
+"""Login by Keycloak: mozilla-django-oidc's settings, and ours."""
+
+from mario.settings.base import env
+
+_public = f"{env.public_url}/realms/{env.keycloak_realm}/protocol/openid-connect"
+_internal = (
+    f"{env.keycloak_server_url}/realms/{env.keycloak_realm}/protocol/openid-connect"
+)
+
+AUTHENTICATION_BACKENDS = ["mario.identity.oidc.KeycloakBackend"]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+
+OIDC_OP_ISSUER = env.issuer
+OIDC_OP_AUTHORIZATION_ENDPOINT = f"{_public}/auth"
+OIDC_OP_LOGOUT_ENDPOINT = f"{_public}/logout"
+OIDC_OP_TOKEN_ENDPOINT = f"{_internal}/token"
+OIDC_OP_USER_ENDPOINT = f"{_internal}/userinfo"
+OIDC_OP_JWKS_ENDPOINT = f"{_internal}/certs"
+OIDC_RP_CLIENT_ID = env.keycloak_client_id
+OIDC_RP_CLIENT_SECRET = env.keycloak_client_secret.get_secret_value()
+OIDC_RP_SCOPES = "openid profile email"
+OIDC_RP_SIGN_ALGO = "RS256"
+OIDC_USE_PKCE = True
+OIDC_USE_NONCE = True
+# Seconds; for each of connecting and reading.
+OIDC_TIMEOUT = 4
+OIDC_AUTHENTICATION_CALLBACK_URL = "callback"
+OIDC_AUTHENTICATE_CLASS = "mario.identity.views.LoginView"
+OIDC_CALLBACK_CLASS = "mario.identity.views.CallbackView"
+
+# Realm roles that become the Django group of the same name; `admin` becomes
+# staff and superuser.
+OIDC_GROUP_ROLES = ["customer", "chef", "delivery_driver", "manager"]
+OIDC_SUPERUSER_ROLE = "admin"

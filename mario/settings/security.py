@@ -1,0 +1,30 @@
+"""Headers and cookies that protect people."""
+
+from urllib.parse import urlsplit
+
+from django.utils.csp import CSP
+
+from mario.settings.base import env
+
+_keycloak = urlsplit(env.public_url)
+_keycloak_origin = f"{_keycloak.scheme}://{_keycloak.netloc}"
+
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+    # A logout form ends at Keycloak; browsers check where a form's answer leads.
+    "form-action": [CSP.SELF, _keycloak_origin],
+}
+CSRF_COOKIE_SECURE = env.is_secure
+CSRF_TRUSTED_ORIGINS = [env.app_url]
+SECURE_HSTS_SECONDS = 31_536_000 if env.is_secure else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.is_secure
+SECURE_HSTS_PRELOAD = env.is_secure
+SECURE_SSL_REDIRECT = env.is_secure
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$", r"^metrics$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.is_secure else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"

@@ -1,0 +1,34 @@
+"""The one session: where it is kept, how long it lives."""
+
+from mario.settings.base import env
+
+SESSION_ENGINE = "sessions_backend.engine"
+SESSION_CACHE_ALIAS = "sessions"
+SESSION_REDIS_ENABLED = env.redis_enabled
+SESSION_REDIS_KEY_PREFIX = env.redis_key_prefix
+SESSION_REDIS_BUDGET_MS = env.session_redis_budget_ms
+SESSION_COOKIE_AGE = round(env.session_timeout_hours * 3600)
+SESSION_ABSOLUTE_AGE = round(env.session_absolute_hours * 3600)
+SESSION_COOKIE_NAME = "mario_session"
+SESSION_COOKIE_SECURE = env.is_secure
+SESSION_COOKIE_HTTPONLY = True
+# The callback from Keycloak is a cross-site navigation: Strict would lose it.
+SESSION_COOKIE_SAMESITE = "Lax"
+
+CACHES = {
+    # Locks, counters and other small things that may be lost.
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "mario",
+    },
+    "sessions": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": env.redis_url,
+        "OPTIONS": {
+            # redis-py's own 5 s and 10 retries add up to a minute of waiting.
+            "SOCKET_CONNECT_TIMEOUT": 1,
+            "SOCKET_TIMEOUT": 1,
+            "CONNECTION_POOL_KWARGS": {"max_connections": 64},
+        },
+    },
+}

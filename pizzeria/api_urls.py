@@ -1,0 +1,8 @@
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("pizzeria.menu.api_urls")),
+    path("", include("pizzeria.cart.api_urls")),
+    path("", include("pizzeria.orders.api_urls")),
+    path("", include("pizzeria.kitchen.api_urls")),
+]

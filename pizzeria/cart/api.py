@@ -1,0 +1,165 @@
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from pizzeria.api_errors import documented
+from pizzeria.cart.cart import Cart
+from pizzeria.cart.lines import MAX_QUANTITY, CartRow
+from pizzeria.cart.views import GONE
+from pizzeria.exceptions import CartChanged
+from pizzeria.fields import WholeNumberField, WordField
+from pizzeria.menu.models import Pizza
+from pizzeria.menu.pricing import Size
+from pizzeria.menu.toppings import TOPPINGS
+
+
+class CartItemSerializer(serializers.Serializer[CartRow]):
+    """Equal pizzas of the cart, summed."""
+
+    key = serializers.CharField()
+    pizza = serializers.IntegerField(source="pizza.pk")
+    name = serializers.CharField(source="pizza.name")
+    size = serializers.ChoiceField(choices=Size.choices)
+    extra_toppings = serializers.ListField(child=serializers.CharField())
+    quantity = serializers.IntegerField()
+    unit_price = serializers.DecimalField(max_digits=8, decimal_places=2)
+    total = serializers.DecimalField(max_digits=12, decimal_places=2)
+    is_available = serializers.BooleanField()
+
+
+class CartSerializer(serializers.Serializer[Cart]):
+    """The cart of the session that the caller's login has."""
+
+    items = CartItemSerializer(many=True, source="rows")
+    count = serializers.IntegerField()
+    total_amount = serializers.DecimalField(
+        max_digits=12, decimal_places=2, source="total"
+    )
+
+
+class AddItemSerializer(serializers.Serializer[Any]):
+    """What is to go into the cart."""
+
+    pizza = WholeNumberField(min_value=1)
+    size = WordField(Size.choices)
+    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY)
+    extra_toppings = serializers.ListField(
+        child=WordField(TOPPINGS),
+        required=False,
+        max_length=len(TOPPINGS),
+    )
+
+    def validate_pizza(self, pizza_id: int) -> Pizza:
+        pizza = Pizza.objects.filter(pk=pizza_id).first()
+        if pizza is None:
+            raise serializers.ValidationError("This pizza is not on the menu.")
+        return pizza
+
+    def validate_size(self, size: str) -> Size:
+        return Size(size)
+
+
+class QuantitySerializer(serializers.Serializer[Any]):
+    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY)
+
+
+_NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_NOT_ADDED = documented(HTTPStatus.BAD_REQUEST)
+_NOT_FOUND = documented(HTTPStatus.NOT_FOUND)
+
+
+class CartOfCaller(APIView):
+    """The cart as a whole."""
+
+    @extend_schema(
+        tags=["cart"],
+        operation_id="cart_retrieve",
+        summary="What is in the cart",
+        responses={200: CartSerializer, **_NOT_IN},
+    )
+    def get(self, request: Request) -> Response:
+        """The same cart that the pages show to this login."""
+        cart = Cart(request.session)
+        # Whoever reads sees what is left; whoever orders is told.
+        with suppress(CartChanged):
+            cart.drop_stale_lines()
+        return _show(cart)
+
+    @extend_schema(
+        tags=["cart"],
+        operation_id="cart_clear",
+        summary="Empty the cart",
+        responses={204: None, **_NOT_IN},
+    )
+    def delete(self, request: Request) -> Response:
+        """Take everything out."""
+        Cart(request.session).clear()
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class CartItems(APIView):
+    """Where pizzas are added."""
+
+    @extend_schema(
+        tags=["cart"],
+        operation_id="cart_items_create",
+        summary="Add a pizza",
+        request=AddItemSerializer,
+        responses={201: CartSerializer, **_NOT_ADDED, **_NOT_IN},
+    )
+    def post(self, request: Request) -> Response:
+        """Answers the whole cart; equal pizzas are one item of it."""
+        chosen = AddItemSerializer(data=request.data)
+        chosen.is_valid(raise_exception=True)
+        cart = Cart(request.session)
+        cart.add(**chosen.validated_data)
+        return _show(cart, HTTPStatus.CREATED)
+
+
+class CartItem(APIView):
+    """One item of the cart, by its key."""
+
+    @extend_schema(
+        tags=["cart"],
+        operation_id="cart_items_update",
+        summary="Change how many",
+        request=QuantitySerializer,
+        responses={200: CartSerializer, **_NOT_ADDED, **_NOT_IN, **_NOT_FOUND},
+    )
+    def patch(self, request: Request, key: str) -> Response:
+        """Answers the whole cart."""
+        wanted = QuantitySerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        cart = Cart(request.session)
+        cart.set_quantity(_row(cart, key), wanted.validated_data["quantity"])
+        return _show(cart)
+
+    @extend_schema(
+        tags=["cart"],
+        operation_id="cart_items_destroy",
+        summary="Take it out",
+        responses={204: None, **_NOT_IN, **_NOT_FOUND},
+    )
+    def delete(self, request: Request, key: str) -> Response:
+        """The other items stay."""
+        cart = Cart(request.session)
+        cart.remove(_row(cart, key))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _row(cart: Cart, key: str) -> CartRow:
+    row = cart.row(key)
+    if row is None:
+        raise NotFound(GONE)
+    return row
+
+
+def _show(cart: Cart, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(CartSerializer(cart).data, status=status)

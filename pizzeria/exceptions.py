@@ -1,0 +1,124 @@
+"""
+Every way in which the shop says no.
+
+PizzeriaError
++- CartRefused           what was to go into the cart cannot
+|  +- CartFull
+|  +- TooManyOfOnePizza
+|  +- PizzaSoldOut       also when it is to be ordered
++- OrderRefused          what is in the cart cannot be ordered
+|  +- EmptyOrder
++- Conflict              somebody or something else was faster
+   +- CartChanged
+   +- PriceChanged
+   +- StatusConflict
+   +- KitchenFull
+
+An error knows its code and its sentence for people, not how it travels: the API
+chooses the status in `api_errors`, a page shows the sentence.
+"""
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Any
+
+
+class PizzeriaError(Exception):
+    """Something the shop refuses, and why, in words for the person who asked."""
+
+    code = "refused"
+    message = "This cannot be done."
+
+    def __init__(self, message: str = "", **extra: Any) -> None:
+        self.message = message or self.message
+        self.extra = extra
+        super().__init__(self.message)
+
+
+class CartRefused(PizzeriaError):
+    code = "cart_refused"
+    message = "This cannot go into the cart."
+
+
+class CartFull(CartRefused):
+    code = "cart_full"
+    message = "Your cart is full. Order what is in it first, or remove a pizza."
+
+
+class TooManyOfOnePizza(CartRefused):
+    code = "too_many"
+
+    def __init__(self, name: str, *, limit: int) -> None:
+        super().__init__(
+            f"{limit} of one pizza are the most that one order can hold. "
+            f"Your cart keeps the {name} it had.",
+            limit=limit,
+        )
+
+
+class PizzaSoldOut(CartRefused):
+    code = "sold_out"
+
+    def __init__(self, *names: str) -> None:
+        verb = "is" if len(names) == 1 else "are"
+        super().__init__(
+            f"{' and '.join(names)} {verb} sold out today. "
+            "Everything else in your cart is kept.",
+            pizzas=list(names),
+        )
+
+
+class OrderRefused(PizzeriaError):
+    code = "order_refused"
+    message = "This cannot be ordered."
+
+
+class EmptyOrder(OrderRefused):
+    code = "empty_order"
+    message = "There is no pizza in your cart yet, so there is nothing to order."
+
+
+class Conflict(PizzeriaError):
+    code = "conflict"
+    message = "Somebody else was faster. Please look again."
+
+
+class CartChanged(Conflict):
+    code = "cart_changed"
+    message = (
+        "Something in your cart is no longer on the menu and was taken out. "
+        "Please look at what is left before you order."
+    )
+
+    def __init__(self, message: str = "", *, line_ids: Collection[str] = ()) -> None:
+        super().__init__(message)
+        # What has to leave the cart, if the cart cannot tell by itself.
+        self.line_ids = line_ids
+
+
+class PriceChanged(Conflict):
+    code = "price_changed"
+
+    def __init__(self, total: Decimal) -> None:
+        super().__init__(
+            f"The total is {total} now: a price or the cart changed since you looked. "
+            "Nothing was ordered yet.",
+            total_amount=str(total),
+        )
+
+
+class StatusConflict(Conflict):
+    """The order is in a state from which the wanted one cannot be reached."""
+
+    code = "status_conflict"
+
+
+class KitchenFull(Conflict):
+    code = "kitchen_full"
+
+    def __init__(self, *, capacity: int) -> None:
+        super().__init__(
+            f"All {capacity} places in the oven are taken. "
+            "Finish an order before you start the next.",
+            capacity=capacity,
+        )

@@ -1,0 +1,32 @@
+"""The one price engine: menu, cart, order and bill all ask here."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from django.db import models
+
+TOPPING_PRICE = Decimal("2.50")
+CENT = Decimal("0.01")
+
+
+class Size(models.TextChoices):
+    SMALL = "small", "Small"
+    MEDIUM = "medium", "Medium"
+    LARGE = "large", "Large"
+
+
+SIZE_FACTORS = {
+    Size.SMALL: Decimal("1.0"),
+    Size.MEDIUM: Decimal("1.3"),
+    Size.LARGE: Decimal("1.6"),
+}
+
+
+def unit_price(base_price: Decimal, size: Size, extra_toppings: int = 0) -> Decimal:
+    """
+    Price one pizza: its base by its size, and each topping beyond its own.
+
+    Rounded half up to the cent here, once, so that a bill is the sum of what the
+    menu says.
+    """
+    price = base_price * SIZE_FACTORS[size] + TOPPING_PRICE * extra_toppings
+    return price.quantize(CENT, rounding=ROUND_HALF_UP)

@@ -1,0 +1,55 @@
+"""The restaurant's first menu."""
+
+from decimal import Decimal
+from typing import Any
+
+from pizzeria.menu.models import Pizza
+
+FIRST_MENU: dict[str, dict[str, Any]] = {
+    "Margherita": {
+        "base_price": Decimal("12.99"),
+        "toppings": [],
+        "description": "Tomato sauce, mozzarella and fresh basil.",
+    },
+    "Pepperoni": {
+        "base_price": Decimal("14.99"),
+        "toppings": ["Pepperoni"],
+        "description": "Plenty of pepperoni on tomato and mozzarella.",
+    },
+    "Vegetarian": {
+        "base_price": Decimal("13.99"),
+        "toppings": ["Bell Peppers", "Mushrooms", "Onions", "Olives"],
+        "description": "Bell peppers, mushrooms, onions and olives.",
+    },
+    "Hawaiian": {
+        "base_price": Decimal("14.99"),
+        "toppings": ["Ham", "Pineapple"],
+        "description": "Ham, pineapple and mozzarella.",
+    },
+    "BBQ Chicken": {
+        "base_price": Decimal("15.99"),
+        "toppings": ["Chicken", "Red Onions"],
+        "description": "Chicken, smoky barbecue sauce, red onions and cilantro.",
+    },
+    "Meat Lovers": {
+        "base_price": Decimal("16.99"),
+        "toppings": ["Pepperoni", "Sausage", "Bacon", "Ham"],
+        "description": "Pepperoni, sausage, bacon and ham.",
+    },
+}
+
+
+def seed_menu() -> list[Pizza]:
+    """
+    Put the pizzas of the first menu that are missing on it; return those.
+
+    A pizza that is there stays as it is, its price and its toppings included.
+    """
+    missing = []
+    for name, pizza in FIRST_MENU.items():
+        found, is_new = Pizza.objects.get_or_create(
+            name__iexact=name, defaults={"name": name, **pizza}
+        )
+        if is_new:
+            missing.append(found)
+    return missing

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from pizzeria.orders import api
+
+urlpatterns = [
+    path("orders/", api.Orders.as_view(), name="api_orders"),
+    path("orders/<int:order_id>/", api.OneOrder.as_view(), name="api_order"),
+]

@@ -1,0 +1,59 @@
+"""Where an order goes and how its customer is reached."""
+
+from dataclasses import dataclass
+
+import phonenumbers
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from pizzeria.text import refuse_control_characters
+
+# A number without a country's code is read as one of these.
+DEFAULT_REGION = "US"
+
+MIN_ADDRESS_LENGTH = 5
+MAX_ADDRESS_LENGTH = 200
+MAX_NOTES_LENGTH = 500
+MAX_PHONE_LENGTH = 40
+
+
+class PaymentMethod(models.TextChoices):
+    CASH = "cash", "Cash"
+    CREDIT_CARD = "credit_card", "Credit card"
+    DEBIT_CARD = "debit_card", "Debit card"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """What the customer said about this one order."""
+
+    customer_phone: str
+    customer_address: str
+    payment_method: PaymentMethod
+    notes: str = ""
+
+
+def phone_number(typed: str) -> str:
+    """
+    Read a phone number in any usual form, and write it as +12025550143.
+
+    :raises ValidationError: if nobody could be called at it
+    """
+    refuse_control_characters(typed)
+    try:
+        number = phonenumbers.parse(typed, DEFAULT_REGION)
+    except phonenumbers.NumberParseException as error:
+        raise _not_understood() from error
+    if not phonenumbers.is_possible_number(number):
+        raise _not_understood()
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # That format has no room for an extension.
+    return f"{written} ext. {number.extension}" if number.extension else written
+
+
+def _not_understood() -> ValidationError:
+    return ValidationError(
+        "This is no phone number that can be called. Write it like (202) 555-0143, "
+        "or with its country like +39 06 1234 5678.",
+        code="phone",
+    )

@@ -1,0 +1,197 @@
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import models
+from django.urls import reverse
+
+from pizzeria.menu.models import Pizza
+from pizzeria.menu.pricing import Size
+from pizzeria.orders.contact import (
+    MAX_ADDRESS_LENGTH,
+    MAX_NOTES_LENGTH,
+    MAX_PHONE_LENGTH,
+    PaymentMethod,
+)
+from pizzeria.orders.transitions import FINAL, Status
+from pizzeria.roles import COOK
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def of(self, customer: User) -> "OrderQuerySet":
+        return self.filter(customer=customer)
+
+    def visible_to(self, user: User | AnonymousUser) -> "OrderQuerySet":
+        """Everyone sees their own; the kitchen sees all."""
+        if not user.is_authenticated:
+            return self.none()
+        return self.all() if user.has_perm(COOK) else self.of(user)
+
+    def cooking(self) -> "OrderQuerySet":
+        return self.filter(status=Status.COOKING)
+
+    def with_lines(self) -> "OrderQuerySet":
+        return self.prefetch_related("lines")
+
+
+class Order(models.Model):
+    """
+    What somebody ordered, as it was on the menu and at the price it had then.
+
+    Its status is changed by `services.move_order` alone.
+    """
+
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="orders"
+    )
+    customer_name = models.CharField(max_length=310)
+    customer_phone = models.CharField(max_length=MAX_PHONE_LENGTH)
+    customer_address = models.CharField(max_length=MAX_ADDRESS_LENGTH)
+    payment_method = models.CharField(max_length=20, choices=PaymentMethod)
+    notes = models.TextField(max_length=MAX_NOTES_LENGTH, blank=True)
+
+    status = models.CharField(
+        max_length=20, choices=Status, default=Status.CONFIRMED, editable=False
+    )
+    total_amount = models.DecimalField(max_digits=12, decimal_places=2)
+
+    placed_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    cooking_at = models.DateTimeField(null=True, blank=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+    delivering_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+
+    cooked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    readied_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    delivered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+
+    objects = OrderQuerySet.as_manager()
+
+    # What a board says of it; `kitchen.board` sets them for the moment it shows.
+    age_minutes: int
+    next_status: Status | None
+
+    class Meta:
+        ordering = ["-placed_at", "-id"]
+        permissions = [
+            ("cook", "Can see the kitchen and cook"),
+            ("deliver", "Can take orders to people"),
+            ("cancel", "Can cancel anybody's order"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["customer", "-placed_at", "-id"], name="order_history"
+            ),
+            models.Index(fields=["status", "placed_at"], name="order_board"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status__in=Status.values), name="order_status_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(total_amount__gt=0), name="order_total_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(payment_method__in=PaymentMethod.values),
+                name="order_payment_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Order {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("order_detail", args=[self.pk])
+
+    @property
+    def pizza_count(self) -> int:
+        return sum(line.quantity for line in self.lines.all())
+
+    @property
+    def rows(self) -> list["OrderRow"]:
+        """The lines for people: equal ones summed, in the order of the cart."""
+        return _summed(self.lines.all())
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        return self.status in FINAL
+
+
+class OrderLine(models.Model):
+    """
+    One line of the cart that was ordered, and what it was then.
+
+    The database takes the id of a cart's line once: a double click makes one order.
+    """
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
+    cart_line_id = models.CharField(max_length=64, unique=True)
+    pizza = models.ForeignKey(Pizza, models.PROTECT, related_name="+")
+    name = models.CharField(max_length=100)
+    size = models.CharField(max_length=10, choices=Size)
+    toppings = models.JSONField(default=list, help_text="The pizza's own.")
+    extra_toppings = models.JSONField(default=list)
+    unit_price = models.DecimalField(max_digits=8, decimal_places=2)
+    quantity = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(quantity__gte=1), name="line_quantity_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(unit_price__gt=0), name="line_price_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(size__in=Size.values), name="line_size_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.get_size_display()} {self.name}"
+
+    @property
+    def total(self) -> Decimal:
+        return self.unit_price * self.quantity
+
+
+def full_name(person: User) -> str:
+    return person.get_full_name() or person.get_username()
+
+
+@dataclass
+class OrderRow:
+    """Equal lines of an order as one."""
+
+    name: str
+    size: str
+    toppings: list[str]
+    extra_toppings: list[str]
+    unit_price: Decimal
+    quantity: int = 0
+
+    @property
+    def total(self) -> Decimal:
+        return self.unit_price * self.quantity
+
+
+def _summed(lines: Iterable[OrderLine]) -> list[OrderRow]:
+    rows: dict[tuple[object, ...], OrderRow] = {}
+    for line in lines:
+        toppings, extras = list(line.toppings), list(line.extra_toppings)
+        what = (line.name, line.size, *toppings, None, *extras, line.unit_price)
+        row = OrderRow(line.name, line.size, toppings, extras, line.unit_price)
+        rows.setdefault(what, row).quantity += line.quantity
+    return list(rows.values())

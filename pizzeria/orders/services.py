@@ -1,0 +1,183 @@
+"""What is written when somebody orders, and when an order moves on."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+
+from pizzeria.cart.lines import CartLine
+from pizzeria.exceptions import (
+    CartChanged,
+    EmptyOrder,
+    PizzaSoldOut,
+    PriceChanged,
+    StatusConflict,
+)
+from pizzeria.kitchen import capacity
+from pizzeria.menu.models import Pizza
+from pizzeria.orders.contact import Contact
+from pizzeria.orders.models import Order, OrderLine, full_name
+from pizzeria.orders.transitions import Status, Step, find_step
+
+
+def place_order(
+    *,
+    customer: User,
+    lines: Sequence[CartLine],
+    contact: Contact,
+    placed_at: datetime,
+    seen_total: Decimal | None = None,
+) -> Order:
+    """
+    Store the customer's order and send it to the kitchen.
+
+    Names, toppings and prices are copied onto the lines: a later menu change
+    leaves the bill alone. Each line of a cart is ordered once. Whoever sends the
+    same lines again, or at the same moment, gets the order that is there.
+
+    :raises EmptyOrder: if there is no line
+    :raises PizzaSoldOut: if one of the pizzas cannot be had today
+    :raises CartChanged: if a pizza left the menu, or only some of the lines are
+        part of an earlier order
+    :raises PriceChanged: if it costs something else than the customer has seen
+    """
+    if not lines:
+        raise EmptyOrder
+    try:
+        with transaction.atomic():
+            earlier = _earlier_order(customer, lines)
+            if earlier is not None:
+                return earlier
+            order, bill = _write_bill(customer, lines, contact, placed_at)
+            if seen_total not in (None, order.total_amount):
+                raise PriceChanged(order.total_amount)
+            order.save(force_insert=True)
+            OrderLine.objects.bulk_create(bill)
+            return order
+    except IntegrityError:
+        # The database's unique key has let somebody else's insert go first.
+        earlier = _earlier_order(customer, lines)
+        if earlier is None:
+            raise
+        return earlier
+
+
+@transaction.atomic
+def move_order(*, order_id: int, to: Status, actor: User, now: datetime) -> Order:
+    """
+    Bring the order to the next state of the transition table.
+
+    Of two who try at the same moment one succeeds; the other is told the state
+    that the order is in by then.
+
+    :raises Order.DoesNotExist: if there is no such order
+    :raises PermissionDenied: if the step is not the actor's to take
+    :raises StatusConflict: if no step leads there from where the order is
+    :raises KitchenFull: if it is to be cooked and the oven has no place left
+    """
+    order = Order.objects.select_for_update().get(pk=order_id)
+    step = find_step(Status(order.status), to)
+    if step is None:
+        raise _conflict(order, to)
+    if not actor.has_perm(step.permission):
+        raise PermissionDenied
+    if to is Status.COOKING:
+        capacity.take_a_place()
+    _take(step, order, actor, now)
+    return order
+
+
+def _earlier_order(customer: User, lines: Sequence[CartLine]) -> Order | None:
+    ids = {line.line_id for line in lines}
+    ordered = OrderLine.objects.filter(cart_line_id__in=ids).select_related("order")
+    found = {line.cart_line_id: line.order for line in ordered}
+    if not found:
+        return None
+    orders = set(found.values())
+    if len(orders) > 1 or found.keys() != ids or orders.pop().customer != customer:
+        raise CartChanged(
+            "Some of the pizzas in your cart are part of an earlier order already, "
+            "and were taken out. Please look at what is left before you order.",
+            line_ids=found.keys(),
+        )
+    return ordered[0].order
+
+
+def _write_bill(
+    customer: User, lines: Sequence[CartLine], contact: Contact, placed_at: datetime
+) -> tuple[Order, list[OrderLine]]:
+    menu = Pizza.objects.in_bulk({line.pizza_id for line in lines})
+    _check_menu(menu.values(), missing=len({x.pizza_id for x in lines}) - len(menu))
+    order = Order(
+        customer=customer,
+        customer_name=full_name(customer),
+        **asdict(contact),
+        status=Status.CONFIRMED,
+        placed_at=placed_at,
+        confirmed_at=placed_at,
+    )
+    bill = [_order_line(order, line, menu[line.pizza_id]) for line in lines]
+    order.total_amount = sum((line.total for line in bill), Decimal("0.00"))
+    return order, bill
+
+
+def _check_menu(pizzas: Collection[Pizza], *, missing: int) -> None:
+    if missing:
+        raise CartChanged
+    sold_out = [pizza.name for pizza in pizzas if not pizza.is_available]
+    if sold_out:
+        raise PizzaSoldOut(*sorted(sold_out))
+
+
+def _order_line(order: Order, line: CartLine, pizza: Pizza) -> OrderLine:
+    return OrderLine(
+        order=order,
+        cart_line_id=line.line_id,
+        pizza=pizza,
+        name=pizza.name,
+        size=line.size,
+        toppings=pizza.toppings,
+        extra_toppings=list(line.extra_toppings),
+        unit_price=pizza.unit_price(line.size, line.extra_toppings),
+        quantity=line.quantity,
+    )
+
+
+def _take(step: Step, order: Order, actor: User, now: datetime) -> None:
+    changes = {"status": step.target, step.time_field: now}
+    if step.person_field:
+        changes[step.person_field] = actor
+    # Where the database has no row locks, this condition is what decides.
+    moved = Order.objects.filter(pk=order.pk, status=step.source).update(**changes)
+    order.refresh_from_db()
+    if not moved:
+        raise _conflict(order, step.target)
+
+
+def _conflict(order: Order, to: Status) -> StatusConflict:
+    if order.status == to:
+        message = f"Order {order.pk} is {_said(to)} already{_by_whom(order)}."
+    else:
+        message = (
+            f"Order {order.pk} is {_said(Status(order.status))}. "
+            f"From there it cannot be {_said(to)}."
+        )
+    return StatusConflict(message, order=order.pk, status=order.status)
+
+
+def _said(status: Status) -> str:
+    return status.label.lower()
+
+
+def _by_whom(order: Order) -> str:
+    people = {
+        Status.COOKING: order.cooked_by,
+        Status.READY: order.readied_by,
+        Status.DELIVERING: order.delivered_by,
+    }
+    person = people.get(Status(order.status))
+    return f": {full_name(person)} was faster" if person else ""

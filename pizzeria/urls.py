@@ -1,0 +1,8 @@
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("pizzeria.menu.urls")),
+    path("", include("pizzeria.cart.urls")),
+    path("", include("pizzeria.orders.urls")),
+    path("", include("pizzeria.kitchen.urls")),
+]

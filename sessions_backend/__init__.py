@@ -1,0 +1,1 @@
+"""A Django session engine on Redis: one readable, revocable session for everyone."""

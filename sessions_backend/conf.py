@@ -1,0 +1,40 @@
+"""The engine's settings, read from Django's and typed."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+
+# Starts with neither the default prefix nor anything that matches it.
+AUXILIARY_PREFIX = "sessions:"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    cache_alias: str
+    fallback_cache_alias: str | None
+    key_prefix: str
+    budget_seconds: float
+    is_redis_enabled: bool
+    absolute_age_seconds: int | None
+
+
+@lru_cache(maxsize=1)
+def load() -> EngineSettings:
+    absolute_age = getattr(settings, "SESSION_ABSOLUTE_AGE", None)
+    return EngineSettings(
+        cache_alias=settings.SESSION_CACHE_ALIAS,
+        fallback_cache_alias=getattr(settings, "SESSION_FALLBACK_CACHE_ALIAS", None),
+        key_prefix=getattr(settings, "SESSION_REDIS_KEY_PREFIX", "session:"),
+        budget_seconds=getattr(settings, "SESSION_REDIS_BUDGET_MS", 250) / 1000,
+        is_redis_enabled=getattr(settings, "SESSION_REDIS_ENABLED", True),
+        absolute_age_seconds=None if absolute_age is None else int(absolute_age),
+    )
+
+
+def cache_entry(alias: str) -> dict[str, Any] | None:
+    """Return what CACHES says of an alias."""
+    entries: Any = settings.CACHES
+    entry: dict[str, Any] | None = entries.get(alias)
+    return entry

@@ -1,0 +1,17 @@
+import pytest
+
+from mario.identity import jwks
+from tests.mario.identity.issuer import Issuer
+
+
+@pytest.fixture
+def issuer(settings):
+    with Issuer() as running:
+        settings.OIDC_OP_ISSUER = running.issuer
+        settings.OIDC_OP_JWKS_ENDPOINT = f"{running.url}/certs"
+        settings.OIDC_OP_TOKEN_ENDPOINT = f"{running.url}/token"
+        settings.OIDC_OP_AUTHORIZATION_ENDPOINT = f"{running.url}/auth"
+        settings.OIDC_OP_LOGOUT_ENDPOINT = f"{running.url}/logout"
+        jwks.forget()
+        yield running
+        jwks.forget()

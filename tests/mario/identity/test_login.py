@@ -1,0 +1,323 @@
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from mario.identity.models import Identity
+from tests.mario.identity.issuer import Issuer
+
+pytestmark = pytest.mark.django_db
+
+
+def begin(client: Client, next_url: str = "/orders/") -> dict[str, str]:
+    """Open the login page; return what it asks of the identity provider."""
+    response = client.get("/auth/login", {"next": next_url})
+    query = parse_qs(urlsplit(response["location"]).query)
+    return {name: value for name, (value,) in query.items()}
+
+
+def come_back(client: Client, asked: dict[str, str], **changes: str):
+    return client.get(
+        "/auth/callback", {"state": asked["state"], "code": "c0de", **changes}
+    )
+
+
+def log_in(client: Client, issuer: Issuer, **claims):
+    asked = begin(client)
+    issuer.will_answer(asked["nonce"], **claims)
+    return come_back(client, asked)
+
+
+class TestLoginPage:
+    def test_asks_for_a_code_with_pkce_state_and_nonce(self, client, issuer: Issuer):
+        asked = begin(client)
+
+        assert asked["response_type"] == "code"
+        assert asked["code_challenge_method"] == "S256"
+        assert len(asked["code_challenge"]) == 43
+        assert len(asked["state"]) >= 32
+        assert len(asked["nonce"]) >= 32
+
+    def test_makes_no_session(self, client, issuer: Issuer, redis_client):
+        begin(client)
+
+        assert redis_client.keys("*") == []
+        assert "mario_session" not in client.cookies
+
+    def test_bounds_the_attempts_it_remembers(self, client, issuer: Issuer):
+        for _ in range(20):
+            begin(client)
+
+        held = [c for c in client.cookies.values() if c.key.startswith("mario_login_")]
+        assert len([cookie for cookie in held if cookie.value]) == 6
+
+
+class TestCallback:
+    def test_opens_a_session_with_tokens_and_user_info(
+        self, client, issuer: Issuer, redis_client
+    ):
+        response = log_in(client, issuer)
+
+        assert response.status_code == 302
+        assert response["location"] == "/orders/"
+        (key,) = redis_client.keys("mario_session:*")
+        record = json.loads(redis_client.get(key))
+        assert record["tokens"]["refresh_token"] == "a-refresh-token"
+        assert record["user_info"]["sub"] == "8c2f6d0e-peach"
+
+    def test_sends_the_verifier_of_the_attempt(self, client, issuer: Issuer):
+        log_in(client, issuer)
+
+        assert issuer.posted["grant_type"] == ["authorization_code"]
+        assert len(issuer.posted["code_verifier"][0]) >= 43
+
+    def test_makes_the_user_once_and_knows_it_by_issuer_and_subject(
+        self, client, issuer: Issuer
+    ):
+        log_in(client, issuer)
+        log_in(Client(), issuer, email="new@example.com", preferred_username="toad")
+
+        identity = Identity.objects.get()
+        assert identity.subject == "8c2f6d0e-peach"
+        assert identity.user.username == "peach"
+        assert identity.user.email == "new@example.com"
+
+    def test_never_links_accounts_by_e_mail_or_name(self, client, issuer: Issuer):
+        get_user_model().objects.create_user("peach", "peach@example.com", "pw")
+
+        log_in(client, issuer)
+
+        assert get_user_model().objects.count() == 2
+        assert Identity.objects.get().user.username.startswith("peach-")
+
+    def test_turns_realm_roles_into_groups_and_back(self, client, issuer: Issuer):
+        log_in(client, issuer, realm_access={"roles": ["chef", "admin", "other"]})
+        user = Identity.objects.get().user
+        assert [group.name for group in user.groups.all()] == ["chef"]
+        assert user.is_superuser
+
+        log_in(client, issuer, realm_access={"roles": ["customer"]})
+        user.refresh_from_db()
+
+        assert [group.name for group in user.groups.all()] == ["customer"]
+        assert not user.is_superuser
+        assert not user.is_staff
+
+    def test_gives_the_session_a_new_id(self, client, issuer: Issuer, redis_client):
+        log_in(client, issuer)
+        before = client.cookies["mario_session"].value
+
+        log_in(client, issuer)
+
+        assert client.cookies["mario_session"].value != before
+        assert redis_client.exists(f"mario_session:{before}") == 0
+
+    def test_never_mixes_two_people(self, client, issuer: Issuer, redis_client):
+        log_in(client, issuer)
+        session = client.session
+        session["cart"] = {"line": {"pizza": 1}}
+        session.save()
+
+        log_in(client, issuer, sub="bowser", sid="other", preferred_username="bowser")
+
+        (key,) = redis_client.keys("mario_session:*")
+        record = json.loads(redis_client.get(key))
+        assert record["user_info"]["sub"] == "bowser"
+        assert "cart" not in record
+
+    @pytest.mark.parametrize(
+        "next_url",
+        ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:1"],
+        ids=str,
+    )
+    def test_leads_only_to_pages_of_this_shop(self, client, issuer: Issuer, next_url):
+        asked = begin(client, next_url)
+        issuer.will_answer(asked["nonce"])
+
+        assert come_back(client, asked)["location"] == "/"
+
+    def test_keeps_each_tab_apart(self, client, issuer: Issuer):
+        first, second = begin(client, "/cart/"), begin(client, "/orders/")
+
+        issuer.will_answer(first["nonce"])
+        assert come_back(client, first)["location"] == "/cart/"
+        issuer.will_answer(second["nonce"])
+        assert come_back(client, second)["location"] == "/orders/"
+
+
+class TestRefusedCallback:
+    def assert_refused(self, client, response, status: int = 400):
+        assert response.status_code == status
+        assert "mario_session" not in client.cookies
+        assert b"Traceback" not in response.content
+        assert b"/auth/login?next=" in response.content
+
+    def test_of_an_unknown_attempt(self, client, issuer: Issuer):
+        self.assert_refused(client, client.get("/auth/callback?state=x&code=y"))
+
+    def test_of_another_browser(self, client, issuer: Issuer):
+        asked = begin(client)
+        issuer.will_answer(asked["nonce"])
+        stranger = Client()
+
+        self.assert_refused(stranger, come_back(stranger, asked))
+
+    def test_that_comes_twice_leaves_the_person_logged_in(self, client, issuer: Issuer):
+        asked = begin(client)
+        issuer.will_answer(asked["nonce"])
+        come_back(client, asked)
+        before = client.cookies["mario_session"].value
+
+        again = come_back(client, asked)
+
+        assert again.status_code == 302
+        assert client.cookies["mario_session"].value == before
+
+    def test_with_a_foreign_error_logs_nobody_out(self, client, issuer: Issuer):
+        log_in(client, issuer)
+
+        client.get("/auth/callback?error=access_denied&state=foreign")
+
+        assert client.session.get("user_info")
+
+    def test_with_an_error_says_so(self, client, issuer: Issuer):
+        asked = begin(client)
+
+        response = client.get(
+            "/auth/callback", {"state": asked["state"], "error": "access_denied"}
+        )
+
+        self.assert_refused(client, response)
+
+    def test_of_another_issuer(self, client, issuer: Issuer):
+        asked = begin(client)
+        issuer.will_answer(asked["nonce"])
+
+        self.assert_refused(client, come_back(client, asked, iss="http://evil"))
+
+    def test_with_the_nonce_of_another_attempt(self, client, issuer: Issuer):
+        asked = begin(client)
+        issuer.will_answer("another")
+
+        self.assert_refused(client, come_back(client, asked))
+
+    def test_with_tokens_of_two_logins(self, client, issuer: Issuer):
+        asked = begin(client)
+        answer = issuer.will_answer(asked["nonce"])
+        answer["access_token"] = issuer.sign(issuer.claims(sub="bowser"))
+        issuer.token_body = json.dumps(answer).encode()
+
+        self.assert_refused(client, come_back(client, asked))
+
+    def test_of_a_user_who_is_switched_off(self, client, issuer: Issuer, redis_client):
+        log_in(client, issuer)
+        get_user_model().objects.update(is_active=False)
+        stranger = Client()
+
+        self.assert_refused(stranger, log_in(stranger, issuer))
+        assert client.get("/orders/").status_code == 302
+
+    @pytest.mark.parametrize(
+        ("status", "body", "expected"),
+        [
+            (400, b'{"error": "invalid_grant"}', 400),
+            (401, b'{"error": "invalid_client"}', 400),
+            (500, b"{}", 503),
+            (200, b"<html>", 503),
+            (200, b"[]", 503),
+            (200, b'{"id_token": null}', 503),
+            (200, b'{"access_token": "x", "id_token": null}', 400),
+        ],
+        ids=range(7),
+    )
+    def test_when_the_token_endpoint_misbehaves(
+        self, client, issuer: Issuer, status, body, expected
+    ):
+        asked = begin(client)
+        issuer.token_status, issuer.token_body = status, body
+
+        self.assert_refused(client, come_back(client, asked), expected)
+
+    def test_when_the_provider_is_away(self, client, issuer: Issuer, settings):
+        asked = begin(client)
+        settings.OIDC_OP_TOKEN_ENDPOINT = "http://127.0.0.1:9/token"
+
+        response = come_back(client, asked)
+
+        self.assert_refused(client, response, 503)
+        assert response["Retry-After"]
+
+
+class TestLogout:
+    def test_ends_the_session_and_goes_on_to_the_provider(
+        self, client, issuer: Issuer, redis_client
+    ):
+        log_in(client, issuer)
+
+        response = client.post("/auth/logout")
+
+        assert response["location"].startswith(f"{issuer.url}/logout?id_token_hint=")
+        assert "cookies" not in response["Clear-Site-Data"]
+        assert redis_client.keys("mario_session:*") == []
+        assert client.cookies["mario_session"].value == ""
+
+    def test_is_no_link(self, client, issuer: Issuer):
+        log_in(client, issuer)
+
+        assert client.get("/auth/logout").status_code == 405
+        assert client.session.get("user_info")
+
+    def test_needs_the_csrf_token(self, issuer: Issuer):
+        client = Client(enforce_csrf_checks=True)
+        log_in(client, issuer)
+
+        assert client.post("/auth/logout").status_code == 403
+        assert client.session.get("user_info")
+
+    def test_of_nobody_leads_home(self, client, issuer: Issuer):
+        assert client.post("/auth/logout")["location"] == "/"
+
+
+class TestBackChannelLogout:
+    def logout_token(self, issuer: Issuer, **changes) -> str:
+        event = "http://schemas.openid.net/event/backchannel-logout"
+        wanted = {"typ": "Logout", "jti": "j1", "events": {event: {}}, **changes}
+        return issuer.sign(issuer.claims(**wanted), typ="logout+jwt")
+
+    def post(self, client, token: str):
+        return client.post("/auth/backchannel-logout", {"logout_token": token})
+
+    def test_ends_the_session_of_the_sid(self, client, issuer: Issuer, redis_client):
+        log_in(client, issuer)
+
+        response = self.post(Client(), self.logout_token(issuer))
+
+        assert response.status_code == 200
+        assert redis_client.keys("mario_session:*") == []
+        assert client.get("/orders/").status_code == 302
+
+    def test_answers_200_for_a_login_that_is_not_here(self, client, issuer: Issuer):
+        token = self.logout_token(issuer, sid="unknown")
+
+        assert self.post(client, token).status_code == 200
+
+    @pytest.mark.parametrize("changes", [{"nonce": "n"}, {"aud": "x"}, {"jti": None}])
+    def test_deletes_nothing_for_a_forged_token(
+        self, client, issuer: Issuer, redis_client, changes
+    ):
+        log_in(client, issuer)
+
+        response = self.post(Client(), self.logout_token(issuer, **changes))
+
+        assert response.status_code == 400
+        assert len(redis_client.keys("mario_session:*")) == 1
+
+    def test_takes_a_form_only(self, client, issuer: Issuer):
+        token = self.logout_token(issuer)
+
+        address = f"/auth/backchannel-logout?logout_token={token}"
+
+        assert client.get(address).status_code == 405
+        assert client.post(address).status_code == 400

