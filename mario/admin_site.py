@@ -14,7 +14,7 @@ from mario.settings.security import SECURE_CSP
 
 # unfold's Alpine evaluates expressions and its templates carry inline scripts and
 # styles (django-unfold 0.110). Nothing outside the admin may.
-ADMIN_CSP = {
+ADMIN_CSP: dict[str, list[str]] = {
     **SECURE_CSP,
     "script-src": [CSP.SELF, CSP.UNSAFE_EVAL, CSP.UNSAFE_INLINE],
     "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],

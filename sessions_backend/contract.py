@@ -164,6 +164,14 @@ class StoreContract:
     def test_it_answers(self, store: Store) -> None:
         store.ping()
 
+    def test_it_can_be_closed_and_used_again(self, store: Store) -> None:
+        key = _new_key()
+        store.create(key, b"raw", _TTL)
+        store.close()
+        store.close()
+
+        assert store.take(key) == b"raw"
+
     def test_of_many_who_create_or_claim_one_wins(self, store: Store) -> None:
         created, claimed = _new_key(), _new_key()
 

@@ -107,6 +107,8 @@ def reset() -> None:
     """Forget the choice, as a test that changes the settings has to."""
     global _choice, _was_announced  # noqa: PLW0603  # see configure
     with _lock:
+        if _choice is not None:
+            _choice.store.close()
         _choice = None
         _was_announced = False
         conf.load.cache_clear()
@@ -152,6 +154,7 @@ def _choose(say: _Announcer) -> _Choice:
         say(logging.WARNING, "⚠️ Falling back to InMemorySessionStore")
         return _choose_local(say, is_degraded=True)
     say(logging.INFO, "✅ Redis connection successful")
+    redis.is_serving = True
     return _Choice(Backend.REDIS, redis, is_degraded=False, is_announced=False)
 
 

@@ -1,12 +1,21 @@
 """The answer to a request whose session cannot be known: 503, and when to come back."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.template import loader
+from django.template import TemplateDoesNotExist, loader
 
 from sessions_backend.exceptions import StorageUnavailable
 
 _TEMPLATE = "sessions_backend/unavailable.html"
 _MESSAGE = "Your session cannot be reached at the moment. Please try again."
+
+
+def _page(context: dict[str, object]) -> str:
+    try:
+        # Rendered without the request: context processors may want the session.
+        return loader.get_template(_TEMPLATE).render(context)
+    except TemplateDoesNotExist:
+        # A project may look for no templates in its applications.
+        return _MESSAGE
 
 
 def unavailable_response(
@@ -19,9 +28,7 @@ def unavailable_response(
     response: HttpResponse
     if "text/html" in request.headers.get("Accept", ""):
         context = {"message": _MESSAGE, "retry_after": outage.retry_after}
-        # Rendered without the request: context processors may want the session.
-        content = loader.get_template(_TEMPLATE).render(context)
-        response = HttpResponse(content, status=outage.status_code)
+        response = HttpResponse(_page(context), status=outage.status_code)
     else:
         extra = {"retry_after": outage.retry_after}
         response = JsonResponse(

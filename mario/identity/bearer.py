@@ -2,16 +2,16 @@ import logging
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import status
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
-from sessions_backend.middleware import attach
 
 from mario.identity import login_session, people, validator
 from mario.identity.exceptions import InvalidToken, ProviderUnavailable
+from sessions_backend.middleware import attach
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +38,7 @@ class BearerTokenAuthentication(BaseAuthentication):
     of its login: the one that the browser has. The caller gets no cookie.
     """
 
-    def authenticate(
-        self, request: Request
-    ) -> tuple[AbstractUser, validator.Claims] | None:
+    def authenticate(self, request: Request) -> tuple[User, validator.Claims] | None:
         """
         Return the caller and the token's claims, or None if no token was sent.
 
@@ -86,7 +84,7 @@ def _bearer_token(request: Request) -> str | None:
     return token.strip(b" ").decode("ascii", errors="replace")
 
 
-def _active_user(claims: validator.Claims) -> AbstractUser:
+def _active_user(claims: validator.Claims) -> User:
     user = people.find_or_create_user(claims)
     if not user.is_active:
         raise InvalidToken("its user is switched off")
@@ -94,7 +92,7 @@ def _active_user(claims: validator.Claims) -> AbstractUser:
     return user
 
 
-def _refuse_two_people(request: Request, user: AbstractUser) -> None:
+def _refuse_two_people(request: Request, user: User) -> None:
     cookie_session = request._request.session  # noqa: SLF001
     owner = cookie_session.get(SESSION_KEY) if cookie_session.session_key else None
     if owner is not None and owner != str(user.pk):

@@ -17,7 +17,7 @@ from django.contrib.auth import (
     SESSION_KEY,
     login,
 )
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
@@ -39,7 +39,7 @@ def label(claims: dict[str, Any]) -> str | None:
 
 
 def open_for_browser(
-    request: HttpRequest, user: AbstractUser, claims: dict[str, Any], tokens: Any
+    request: HttpRequest, user: User, claims: dict[str, Any], tokens: Any
 ) -> None:
     """
     Log the user into the browser's session, under a new id.
@@ -73,7 +73,7 @@ def open_for_browser(
     index.relink(name, str(session.session_key), ttl=lifetime())
 
 
-def open_for_bearer(user: AbstractUser, claims: dict[str, Any]) -> SessionBase | None:
+def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
     """
     Return the session that the token's login has, made if there is none yet.
 
@@ -117,7 +117,7 @@ def empty_session(session_key: str | None = None) -> SessionBase:
 
 
 def _make_for_bearer(
-    name: str, user: AbstractUser, claims: dict[str, Any], *, ended_key: str | None
+    name: str, user: User, claims: dict[str, Any], *, ended_key: str | None
 ) -> SessionBase:
     session = empty_session()
     session[SESSION_KEY] = str(user.pk)
@@ -138,7 +138,7 @@ def _make_for_bearer(
     return empty_session(winner)
 
 
-def _take_over(session: SessionBase, earlier_key: str, user: AbstractUser) -> None:
+def _take_over(session: SessionBase, earlier_key: str, user: User) -> None:
     earlier = empty_session(earlier_key)
     if earlier.get(SESSION_KEY) != str(user.pk):
         return

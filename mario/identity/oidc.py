@@ -4,7 +4,7 @@ from typing import Any
 
 import requests
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
@@ -15,9 +15,7 @@ from mario.identity.exceptions import LoginRefused, ProviderUnavailable
 class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyped
     """Recognise the person whom Keycloak sends back with a code."""
 
-    def authenticate(
-        self, request: HttpRequest | None, **kwargs: Any
-    ) -> AbstractUser | None:
+    def authenticate(self, request: HttpRequest | None, **kwargs: Any) -> User | None:
         """
         Redeem the callback's code and return its user, or None for other logins.
 
@@ -31,12 +29,12 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         """
         if request is None or "code_verifier" not in kwargs:
             return None
-        user: AbstractUser | None = super().authenticate(request, **kwargs)
+        user: User | None = super().authenticate(request, **kwargs)
         return user
 
     async def aauthenticate(
         self, request: HttpRequest | None, **kwargs: Any
-    ) -> AbstractUser | None:
+    ) -> User | None:
         # ModelBackend's, which mozilla-django-oidc 5.0 inherits, takes passwords.
         return None
 
@@ -76,7 +74,7 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
 
     def get_or_create_user(
         self, access_token: str, id_token: str, payload: dict[str, Any]
-    ) -> AbstractUser:
+    ) -> User:
         """
         Find the user of (issuer, subject), and bring names and roles up to date.
 

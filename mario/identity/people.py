@@ -4,8 +4,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser, Group
+from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, transaction
 
 from mario.identity.models import Identity
@@ -24,7 +23,7 @@ _USER_INFO = (
 )
 
 
-def find_or_create_user(claims: dict[str, Any]) -> AbstractUser:
+def find_or_create_user(claims: dict[str, Any]) -> User:
     """
     Return the user of the claims' issuer and subject, made at the first sight.
 
@@ -45,7 +44,7 @@ def find_or_create_user(claims: dict[str, Any]) -> AbstractUser:
     return user
 
 
-def update_user(user: AbstractUser, claims: dict[str, Any]) -> None:
+def update_user(user: User, claims: dict[str, Any]) -> None:
     """
     Bring name, address and roles of the user to what the claims say.
 
@@ -82,18 +81,17 @@ def user_info(claims: dict[str, Any]) -> dict[str, Any]:
     return {**known, "roles": sorted(realm_roles(claims))}
 
 
-def _create_user(claims: dict[str, Any]) -> AbstractUser:
-    users = get_user_model().objects
+def _create_user(claims: dict[str, Any]) -> User:
+    users = User.objects
     username = _text(claims, "preferred_username", 120) or "user"
     if users.filter(username=username).exists():
         # The same name at another issuer, or one that changed hands.
         name = f"{claims['iss']}|{claims['sub']}".encode()
         username = f"{username}-{sha256(name).hexdigest()[:12]}"
-    user: AbstractUser = users.create_user(username)
-    return user
+    return users.create_user(username)
 
 
-def _update_groups(user: AbstractUser, roles: set[str]) -> None:
+def _update_groups(user: User, roles: set[str]) -> None:
     managed = set(settings.OIDC_GROUP_ROLES)
     has = set(user.groups.filter(name__in=managed).values_list("name", flat=True))
     wants = roles & managed

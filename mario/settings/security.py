@@ -9,7 +9,7 @@ from mario.settings.base import env
 _keycloak = urlsplit(env.public_url)
 _keycloak_origin = f"{_keycloak.scheme}://{_keycloak.netloc}"
 
-SECURE_CSP = {
+SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF, "data:"],
     "object-src": [CSP.NONE],

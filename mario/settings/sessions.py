@@ -1,5 +1,7 @@
 """The one session: where it is kept, how long it lives."""
 
+from typing import Literal
+
 from mario.settings.base import env
 
 SESSION_ENGINE = "sessions_backend.engine"
@@ -13,7 +15,7 @@ SESSION_COOKIE_NAME = "mario_session"
 SESSION_COOKIE_SECURE = env.is_secure
 SESSION_COOKIE_HTTPONLY = True
 # The callback from Keycloak is a cross-site navigation: Strict would lose it.
-SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SAMESITE: Literal["Lax"] = "Lax"
 
 CACHES = {
     # Locks, counters and other small things that may be lost.

@@ -3,12 +3,15 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 
+from sessions_backend import budget as budgets
+from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import Replacement, Stored
 
 # Django's own default of 300 would log people out at random.
@@ -69,7 +72,8 @@ class LocalStore:
     def take(self, key: str) -> bytes | None:
         with self._lock:
             present = self._entry(key)
-            self._where.delete(key)
+            with _outages_translated():
+                self._where.delete(key)
             return None if present is None else present.raw
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
@@ -102,13 +106,17 @@ class LocalStore:
     def ping(self) -> None:
         """Say nothing: memory answers."""
 
+    def close(self) -> None:
+        """Keep nothing open."""
+
     @property
     def _where(self) -> BaseCache:
         # Django gives each thread its own object for an alias.
         return self._cache if self._is_own else caches[self._alias]
 
     def _entry(self, key: str) -> Stored | None:
-        entry = self._where.get(key)
+        with _outages_translated():
+            entry = self._where.get(key)
         if entry is None:
             return None
         raw, ends_at = entry
@@ -116,4 +124,15 @@ class LocalStore:
         return Stored(raw, remaining) if remaining > 0 else None
 
     def _write(self, key: str, raw: bytes, ttl: int) -> None:
-        self._where.set(key, (raw, time.time() + ttl), ttl)
+        with _outages_translated():
+            self._where.set(key, (raw, time.time() + ttl), ttl)
+
+
+@contextmanager
+def _outages_translated() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # any cache of Django's: a database, another Redis
+        outage = StorageUnavailable(f"The fallback cache cannot be reached: {error}")
+        budgets.current().outage = outage
+        raise outage from error

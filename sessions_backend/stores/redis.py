@@ -1,6 +1,7 @@
 """RedisStore: sessions in Redis or Valkey (7.0 or newer), one round trip a call."""
 
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -23,6 +24,8 @@ from sessions_backend.stores.wire import ClosedBeforeReply, Wire, open_wire
 _pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
 _SCAN_COUNT = 500
 
+logger = logging.getLogger("sessions_backend")
+
 
 class RedisStore:
     """One connection for each thread of each process, made as the alias says."""
@@ -35,6 +38,9 @@ class RedisStore:
                 "django-redis: set its BACKEND to 'django_redis.cache.RedisCache'."
             )
         self._pool = client.get_client(write=True).connection_pool
+        # Set by who chose this store; the start-up ping has lines of its own.
+        self.is_serving = False
+        self._is_away = False
         self._start_anew()
         _stores.add(self)
 
@@ -116,8 +122,10 @@ class RedisStore:
         self._ask_one("PING")
 
     def close(self) -> None:
-        """Close this thread's connection; the next call opens another."""
-        if wire := getattr(self._local, "wire", None):
+        """Close the connections of all threads; a later call opens another."""
+        with self._lock:
+            wires = list(self._wires)
+        for wire in wires:
             wire.close()
 
     def _start_anew(self) -> None:
@@ -149,14 +157,19 @@ class RedisStore:
             raise budget.outage
         started = time.monotonic()
         try:
-            return self._exchange(
+            replies = self._exchange(
                 request, count, started + budget.remaining, is_repeatable
             )
         except (RedisError, OSError, hiredis.HiredisError) as error:
+            self._note_outage(error)
             budget.outage = StorageUnavailable(f"Redis cannot be reached: {error}")
             raise budget.outage from error
         finally:
             budget.remaining -= time.monotonic() - started
+        if self._is_away:
+            self._is_away = False
+            logger.info("Redis is back.")
+        return replies
 
     def _exchange(
         self, request: bytes, count: int, deadline: float, is_repeatable: bool
@@ -184,10 +197,16 @@ class RedisStore:
             self._wires.add(wire)
         return wire
 
+    def _note_outage(self, error: Exception) -> None:
+        # Once for each outage, not for each request that meets it.
+        if self.is_serving and not self._is_away:
+            self._is_away = True
+            logger.error("Redis cannot be reached: %s", error)
+
     def _refusal(self, reply: Exception) -> StorageUnavailable:
         """Turn an error reply (LOADING, READONLY, OOM, NOPERM, …) into an outage."""
         # After a failover the next connection may reach a server that can.
-        self.close()
+        self._local.wire.close()
         outage = StorageUnavailable(f"Redis refuses: {reply}")
         outage.__cause__ = Refused(str(reply))
         budgets.current().outage = outage

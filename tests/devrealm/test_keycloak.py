@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from mario.devrealm import keycloak
+from mario.devrealm.environment import REALM_FILE
 
 VARIABLES = {"SHOP_URL": "http://localhost:9000"}
 
 
 @pytest.fixture
-def distribution(tmp_path, monkeypatch) -> Path:
+def distribution(tmp_path: Path, monkeypatch) -> Path:
     """A distribution of the right form, with next to nothing in it."""
     home = tmp_path / "distribution"
     for name in ("bin/kc.sh", "lib/lib/main/a.jar", "lib/quarkus/built.dat"):
@@ -24,7 +25,7 @@ def distribution(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def home(distribution, tmp_path) -> Path:
+def home(distribution, tmp_path: Path) -> Path:
     home = tmp_path / "home"
     keycloak.prepare(home, VARIABLES)
     return home
@@ -43,7 +44,7 @@ class TestPrepare:
     def test_brings_the_realm_and_an_empty_database(self, home):
         imported = home / "data" / "import" / "pyneuro-realm.json"
 
-        assert imported.read_text() == keycloak.REALM_FILE.read_text()
+        assert imported.read_text() == REALM_FILE.read_text()
         assert not (home / "data" / "h2").exists()
         assert len(keycloak.admin_password(home)) >= 16
         assert (home / "admin-password").stat().st_mode & 0o077 == 0

@@ -20,8 +20,9 @@ class TestACode:
         assert answer.headers["cache-control"] == "no-store"
         tokens = answer.json()
         assert tokens["token_type"] == "Bearer"
-        assert tokens["expires_in"] == 300
-        assert tokens["refresh_expires_in"] == 86_400
+        # Keycloak counts from the login, not from this answer.
+        assert 290 <= tokens["expires_in"] <= 300
+        assert 86_390 <= tokens["refresh_expires_in"] <= 86_400
         assert tokens["scope"] == "openid profile email"
 
     def test_is_taken_with_the_secret_in_a_header_too(self, party):

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -133,5 +134,7 @@ def api_client() -> Iterator[Callable[..., ApiClient]]:
         client.http.close()
 
 
-def record(client: redis.Redis, key: str) -> dict:
-    return json.loads(client.get(key))
+def record(client: redis.Redis, key: str) -> dict[str, Any]:
+    """Read a session as an operator does."""
+    session: dict[str, Any] = json.loads(str(client.get(key)))
+    return session

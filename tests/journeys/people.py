@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from typing import Any
 
 import httpx
 
@@ -62,9 +63,9 @@ class ApiClient:
             timeout=20,
         )
 
-    def pizza(self, name: str) -> dict:
-        (pizza,) = [p for p in self.http.get("/menu/").json() if p["name"] == name]
-        return pizza
+    def pizza(self, name: str) -> dict[str, Any]:
+        menu: list[dict[str, Any]] = self.http.get("/menu/").json()
+        return next(pizza for pizza in menu if pizza["name"] == name)
 
     def add(self, name: str, size: str = "medium", quantity: int = 1) -> httpx.Response:
         item = {"pizza": self.pizza(name)["id"], "size": size, "quantity": quantity}

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import ConsoleMessage
 
 from mario.identity.login_session import TOKENS
 from tests.journeys.conftest import record
@@ -20,11 +21,12 @@ class Window:
         self.context.set_default_timeout(20_000)
         self.page = self.context.new_page()
         self.complaints: list[str] = []
-        self.page.on(
-            "console",
-            lambda said: said.type == "error" and self.complaints.append(said.text),
-        )
+        self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _listen(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.complaints.append(said.text)
 
     def log_in(self, name: str) -> None:
         self.page.goto("/menu/")

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import django
 import redis
@@ -31,21 +31,18 @@ COUNTED = 20
 Step = Callable[[], Any]
 
 
-class Contender(NamedTuple):
+OPERATIONS = ("load", "save", "load_change_save", "create", "renew", "delete", "rotate")
+
+
+class Contender(Protocol):
+    """Each operation is a method that makes ready one call, untimed, and returns it."""
+
     name: str
-    # Each makes ready one call, untimed, and returns it.
-    operations: dict[str, Callable[[], Step]]
 
 
-OPERATIONS = (
-    "load",
-    "save",
-    "load+change+save",
-    "create",
-    "renew",
-    "delete",
-    "rotate",
-)
+def prepared(contender: Contender, operation: str) -> Step:
+    step: Step = getattr(contender, operation)()
+    return step
 
 
 def sample_record() -> dict[str, Any]:
@@ -106,103 +103,110 @@ def configure(url: str, aliases: dict[str, str]) -> None:
     django.setup()
 
 
-def of_an_engine(name: str, store: Any, *, has_renew: bool) -> Contender:
-    """Drive any session engine of Django's."""
+class AnEngine:
+    """Any session engine of Django's."""
 
-    def ready() -> Any:
-        session = store()
+    def __init__(self, name: str, store: Any) -> None:
+        self.name = name
+        self._store = store
+        self._known = self._ready().session_key
+
+    def _ready(self) -> Any:
+        session = self._store()
         session.update(sample_record())
         session.save()
         return session
 
-    known = ready().session_key
+    def load(self) -> Step:
+        return lambda: self._store(self._known)["cart"]
 
-    def load() -> Step:
-        return lambda: store(known)["cart"]
+    def save(self) -> Step:
+        session = self._changed()
+        step: Step = session.save
+        return step
 
-    def save() -> Step:
-        session = store(known)
+    def load_change_save(self) -> Step:
+        return lambda: self._changed().save()
+
+    def _changed(self) -> Any:
+        session = self._store(self._known)
         session["cart"]["line"] = {"quantity": time.perf_counter_ns()}
-        return session.save
+        return session
 
-    def load_change_save() -> Step:
-        def run() -> None:
-            session = store(known)
-            session["cart"]["line"] = {"quantity": time.perf_counter_ns()}
-            session.save()
-
-        return run
-
-    def create() -> Step:
-        session = store()
+    def create(self) -> Step:
+        session = self._store()
         session.update(sample_record())
-        return session.save
+        step: Step = session.save
+        return step
 
-    def renew() -> Step:
+    def renew(self) -> Step:
         def run() -> None:
-            session = store(known)
+            session = self._store(self._known)
             assert session["cart"]
             # Without a way of its own to renew, an engine writes it all again.
-            session.renew() if has_renew else session.save()
+            getattr(session, "renew", session.save)()
 
         return run
 
-    def delete() -> Step:
-        return ready().delete
+    def delete(self) -> Step:
+        session = self._ready()
+        step: Step = session.delete
+        return step
 
-    def rotate() -> Step:
-        session = store(ready().session_key)
+    def rotate(self) -> Step:
+        session = self._store(self._ready().session_key)
         assert session["cart"]
-        return session.cycle_key
-
-    steps = (load, save, load_change_save, create, renew, delete, rotate)
-    return Contender(name, dict(zip(OPERATIONS, steps, strict=True)))
+        step: Step = session.cycle_key
+        return step
 
 
-def of_redis_py(url: str) -> Contender:
-    client = redis.Redis.from_url(url)
-    raw = json.dumps(sample_record(), separators=(",", ":")).encode()
-    client.set("plain", raw, ex=AGE)
+class PlainRedisPy:
+    """The same bytes, by the calls one would write by hand."""
 
-    def new() -> str:
-        return f"plain:{secrets.token_hex(16)}"
+    name = "redis-py"
 
-    def load_change_save() -> Step:
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url)
+        self._raw = json.dumps(sample_record(), separators=(",", ":")).encode()
+        self._known = self._ready()
+
+    def _ready(self) -> str:
+        key = f"plain:{secrets.token_hex(16)}"
+        self._client.set(key, self._raw, ex=AGE)
+        return key
+
+    def load(self) -> Step:
+        return lambda: self._client.get(self._known)
+
+    def save(self) -> Step:
+        return lambda: self._client.set(self._known, self._raw, ex=AGE)
+
+    def load_change_save(self) -> Step:
         def run() -> None:
-            client.get("plain")
-            client.set("plain", raw, ex=AGE)
+            self._client.get(self._known)
+            self._client.set(self._known, self._raw, ex=AGE)
 
         return run
 
-    def create() -> Step:
-        key = new()
-        return lambda: client.set(key, raw, ex=AGE, nx=True)
+    def create(self) -> Step:
+        key = f"plain:{secrets.token_hex(16)}"
+        return lambda: self._client.set(key, self._raw, ex=AGE, nx=True)
 
-    def delete() -> Step:
-        key = new()
-        client.set(key, raw, ex=AGE)
-        return lambda: client.delete(key)
+    def renew(self) -> Step:
+        return lambda: self._client.getex(self._known, ex=AGE)
 
-    def rotate() -> Step:
-        former, key = new(), new()
-        client.set(former, raw, ex=AGE)
+    def delete(self) -> Step:
+        key = self._ready()
+        return lambda: self._client.delete(key)
+
+    def rotate(self) -> Step:
+        former, key = self._ready(), f"plain:{secrets.token_hex(16)}"
 
         def run() -> None:
-            client.set(key, raw, ex=AGE)
-            client.delete(former)
+            self._client.set(key, self._raw, ex=AGE)
+            self._client.delete(former)
 
         return run
-
-    steps: tuple[Callable[[], Step], ...] = (
-        lambda: lambda: client.get("plain"),
-        lambda: lambda: client.set("plain", raw, ex=AGE),
-        load_change_save,
-        create,
-        lambda: lambda: client.getex("plain", ex=AGE),
-        delete,
-        rotate,
-    )
-    return Contender("redis-py", dict(zip(OPERATIONS, steps, strict=True)))
 
 
 def measure(contenders: list[Contender], rounds: int) -> dict[str, dict[str, Any]]:
@@ -215,7 +219,7 @@ def measure(contenders: list[Contender], rounds: int) -> dict[str, dict[str, Any
         first = turn % len(contenders)
         for operation in OPERATIONS:
             for contender in contenders[first:] + contenders[:first]:
-                step = contender.operations[operation]()
+                step = prepared(contender, operation)
                 started = time.perf_counter()
                 step()
                 times[operation][contender.name].append(time.perf_counter() - started)
@@ -229,10 +233,10 @@ def count(
     counted = {}
     for operation in OPERATIONS:
         # What a connection and a script cost once is not a call's cost.
-        contender.operations[operation]()()
+        prepared(contender, operation)()
         trips = commands = 0
         for _ in range(COUNTED):
-            step = contender.operations[operation]()
+            step = prepared(contender, operation)
             trips_before, commands_before = proxy.round_trips, _commands(server)
             step()
             trips += proxy.round_trips - trips_before
@@ -256,24 +260,18 @@ _COMMANDS_OF_A_SCRIPT = 2
 
 
 def report(times: dict[str, dict[str, Any]], counts: dict[str, Any]) -> None:
-    names = list(next(iter(times.values())))
-    peer = "redis-py"
-    print(f"{'':18}" + "".join(f"{name:>34}" for name in names))  # noqa: T201
-    print(  # noqa: T201
-        f"{'':18}" + f"{'us   ratio   (of minima)  trips cmds':>34}" * len(names)
-    )
+    """Print a table; a ratio is to redis-py in the same run."""
+    heading = f"{'':17} {'':22} {'us':>6} {'ratio':>6} {'of minima':>10}"
+    print(f"{heading} {'trips':>6} {'commands':>9}")  # noqa: T201
     for operation, of_each in times.items():
-        line = f"{operation:18}"
-        for name in names:
-            median = statistics.median(of_each[name])
-            ratio = median / statistics.median(of_each[peer])
-            of_minima = min(of_each[name]) / min(of_each[peer])
-            trips, commands = counts[name][operation]
-            line += (
-                f"{median * 1e6:10.0f} {ratio:6.2f} {of_minima:9.2f}"
-                f"{trips:6.0f} {commands:4.0f} "
-            ).rjust(34)
-        print(line)  # noqa: T201
+        peer = of_each[PlainRedisPy.name]
+        for name, own in of_each.items():
+            median, trips = statistics.median(own), counts[name][operation]
+            print(  # noqa: T201
+                f"{operation:17} {name:22} {median * 1e6:6.0f} "
+                f"{median / statistics.median(peer):6.2f} "
+                f"{min(own) / min(peer):10.2f} {trips[0]:6.0f} {trips[1]:9.0f}"
+            )
 
 
 def main() -> None:
@@ -293,9 +291,9 @@ def main() -> None:
 
         def contenders(url: str) -> list[Contender]:
             return [
-                of_an_engine("this engine", SessionStore, has_renew=True),
-                of_an_engine("Django's cache engine", DjangosStore, has_renew=False),
-                of_redis_py(url),
+                AnEngine("this engine", SessionStore),
+                AnEngine("Django's cache engine", DjangosStore),
+                PlainRedisPy(url),
             ]
 
         times = measure(contenders(valkey.url), rounds)

@@ -16,10 +16,11 @@ from pizzeria.orders.models import Order
 from pizzeria.orders.services import place_order
 from tests.environment import STATE
 
-# Threads of their own connections need a database that is a file.
-settings.DATABASES["default"].setdefault("TEST", {}).setdefault(
-    "NAME", str(STATE / "test.sqlite3")
-)
+# Threads with connections of their own need a database that is a file.
+if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    settings.DATABASES["default"].setdefault("TEST", {}).setdefault(
+        "NAME", str(STATE / "test.sqlite3")
+    )
 
 FRIDAY_EVENING = datetime(2026, 11, 20, 19, 30, tzinfo=UTC)
 CHECKOUT = {

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -258,9 +259,9 @@ class TestOrderDetail:
         answers = [other.get(path) for path in paths]
 
         assert [answer.status_code for answer in answers] == [404, 404]
+        # But for the number and the time they are the same page.
         not_mine, not_any = (
-            answer.content.decode().replace(path, "")
-            for answer, path in zip(answers, paths, strict=True)
+            re.sub(r"\d+", "", answer.content.decode()) for answer in answers
         )
         assert not_mine == not_any
 

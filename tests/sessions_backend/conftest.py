@@ -9,7 +9,6 @@ from django.conf import settings
 from django.test import override_settings
 
 from sessions_backend import failover
-from sessions_backend.stores.redis import RedisStore
 from tests.servers import Valkey, free_port
 from tests.sessions_backend.misbehaving import Proxy
 
@@ -35,14 +34,7 @@ def _fresh_choice() -> Iterator[None]:
     """Let each test choose its store anew, and leave no outage behind."""
     failover.reset()
     yield
-    _close_connections()
     failover.reset()
-
-
-def _close_connections() -> None:
-    serving = failover.store()
-    if isinstance(serving, RedisStore):
-        serving.close()
 
 
 @pytest.fixture(params=["redis", "local"])

@@ -2,13 +2,15 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import CreateError, UpdateError
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 
 from sessions_backend import health
 from sessions_backend.engine import SessionStore
@@ -377,6 +379,19 @@ class TestLifetimes:
         assert timedelta(minutes=59) < left <= timedelta(hours=1)
 
     @override_settings(SESSION_ABSOLUTE_AGE=3600)
+    def test_a_login_of_django_begins_it_anew_by_itself(self):
+        request = RequestFactory().get("/")
+        request.session = SessionStore()
+        luigi = SimpleNamespace(last_login=None, save=lambda **_: None)
+        former: object = request.session.created_at
+        assert former is None
+
+        user_logged_in.send(sender=type(luigi), request=request, user=luigi)
+
+        assert request.session.created_at is not None
+        assert request.session.modified
+
+    @override_settings(SESSION_ABSOLUTE_AGE=3600)
     def test_a_record_past_its_end_is_missing(self):
         stored_session = new_session()
         stored_session._lifetime = stored_session._lifetime.starting(
@@ -418,6 +433,14 @@ class TestLifetimes:
         assert request.is_renewal_due
         request.renew()
         assert not request.is_renewal_due
+
+    @override_settings(SESSION_COOKIE_AGE=1000, SESSION_ABSOLUTE_AGE=None)
+    def test_renewal_is_due_where_the_end_lies_too_far_away(self):
+        stored_session = new_session()
+
+        stored_session._remaining = float("inf")
+
+        assert stored_session.is_renewal_due
 
     def test_an_untouched_session_is_not_due(self):
         stored_session = new_session()

@@ -7,11 +7,12 @@ from django.test import override_settings
 
 from sessions_backend import failover
 from sessions_backend.engine import SessionStore
+from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.failover import Backend
 from sessions_backend.middleware import SessionMiddleware
 from tests.servers import Valkey, free_port
 from tests.sessions_backend.conftest import caches_with
-from tests.sessions_backend.misbehaving import HANG, TRICKLE, Proxy
+from tests.sessions_backend.misbehaving import HANG, PASS, TRICKLE, Proxy
 
 INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
 FALLEN_BACK = [
@@ -217,3 +218,29 @@ def test_ping_tells_that_redis_has_gone(valkey):
 )
 def test_urls_are_shown_without_credentials(url, masked):
     assert failover.masked(url) == masked
+
+
+def test_an_outage_and_its_end_are_logged_once_each(valkey, lines):
+    with (
+        Proxy(valkey.port) as proxy,
+        override_settings(CACHES=caches_with(proxy.url), SESSION_REDIS_BUDGET_MS=100),
+    ):
+        failover.configure()
+        for mode in (HANG, PASS, HANG, PASS):
+            proxy.mode = mode
+            for _ in range(3):
+                failover.ping()
+
+    assert [(level, line.split(":")[0]) for level, line in lines()[2:]] == [
+        (ERROR, "Redis cannot be reached"),
+        (INFO, "Redis is back."),
+    ] * 2
+
+
+def test_a_fallback_that_fails_is_an_outage_too(refusing_redis):
+    caches = {**settings.CACHES, "second": settings.CACHES["sessions"]}
+    with override_settings(CACHES=caches, SESSION_FALLBACK_CACHE_ALIAS="second"):
+        session = SessionStore("some-session-id")
+        for step in (session.load, session.delete, session.create):
+            with pytest.raises(StorageUnavailable, match="fallback"):
+                step()

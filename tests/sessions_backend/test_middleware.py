@@ -335,6 +335,15 @@ class TestAnOutage:
         assert response.status_code == 503
         assert b"<html" in response.content
 
+    @override_settings(TEMPLATES=[])
+    def test_answers_a_sentence_where_there_are_no_templates(self, outage, mario):
+        outage.mode = HANG
+
+        response = mario.get("/read/", headers={"accept": "text/html"})
+
+        assert response.status_code == 503
+        assert b"try again" in response.content
+
     def test_while_saving_replaces_the_answer(self, outage, mario):
         response = mario.get("/breaks_after_reading/")
 

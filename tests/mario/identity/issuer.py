@@ -41,8 +41,8 @@ _SIGNERS: dict[str, Callable[..., bytes]] = {
 @cache
 def _spare_key(number: int) -> RSAKey:
     # Making one takes a third of a second; keys of a test run may be shared.
-    parameters = {"use": "sig", "alg": "RS256", "kid": f"{number}-{uuid4().hex}"}
-    return RSAKey.generate_key(2048, parameters)
+    kid = f"{number}-{uuid4().hex}"
+    return RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256", "kid": kid})
 
 
 class Issuer:

@@ -2,6 +2,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -225,7 +226,7 @@ class TestIdToken:
 
 class TestLogoutToken:
     def claims(self, issuer: Issuer, **changes):
-        events = {validator.LOGOUT_EVENT: {}}
+        events: dict[str, Any] = {validator.LOGOUT_EVENT: {}}
         wanted = {"typ": "Logout", "events": events, "jti": "j1", **changes}
         return issuer.claims(**wanted)
 

@@ -169,6 +169,13 @@
   const isPoll = (event) =>
     event.detail.requestConfig?.verb === "get" && asker(event).matches("[data-fresh]");
 
+  // A finger that is down on a button must find the same button when it comes up.
+  let isPressing = false;
+  addEventListener("pointerdown", () => (isPressing = true), true);
+  ["pointerup", "pointercancel"].forEach((end) => {
+    addEventListener(end, () => setTimeout(() => (isPressing = false)), true);
+  });
+
   function failed(event) {
     if (isPoll(event)) {
       isStale = true;
@@ -184,6 +191,10 @@
 
   function beforeSwap(event) {
     const { xhr } = event.detail;
+    if (isPressing && isPoll(event)) {
+      event.detail.shouldSwap = false;
+      return;
+    }
     // A whole page never belongs into a fragment's place. An error's page has one
     // sentence for people: that is what is shown.
     if (isPage(xhr.responseText)) {
@@ -208,6 +219,14 @@
     isStale = false;
   }
 
+  // A ticket that moves to another lane slides there: it has the same name before
+  // and after.
+  function nameTickets() {
+    document.querySelectorAll("[data-ticket]").forEach((ticket) => {
+      ticket.style.viewTransitionName = `ticket-${ticket.dataset.ticket}`;
+    });
+  }
+
   function startHtmx() {
     const { body } = document;
     body.addEventListener("htmx:beforeSwap", beforeSwap);
@@ -219,6 +238,7 @@
       const { status, responseText } = event.detail.xhr;
       if (![400, 409, 422].includes(status) && !isPage(responseText)) failed(event);
     });
+    body.addEventListener("htmx:afterSwap", nameTickets);
     body.addEventListener("htmx:afterSettle", () => {
       armToasts();
       tellTimes();
@@ -260,6 +280,7 @@
   }
 
   startDishes();
+  nameTickets();
   startForms();
   startHtmx();
   armToasts();
