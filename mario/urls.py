@@ -14,7 +14,10 @@ handler404 = "mario.errors.not_found"
 handler500 = "mario.errors.server_error"
 
 # Swagger UI writes style attributes; its scripts are files of our own.
-DOCS_CSP: dict[str, list[str]] = {**SECURE_CSP, "style-src": [CSP.SELF, CSP.UNSAFE_INLINE]}
+DOCS_CSP: dict[str, list[str]] = {
+    **SECURE_CSP,
+    "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
+}
 _api_docs = SpectacularSwaggerSplitView.as_view(
     url_name="api_schema", url_self="/api/docs/"
 )

@@ -72,4 +72,5 @@ def _cookie_name(state: str) -> str:
 
 
 def _path() -> str:
-    return reverse("callback")
+    # What the login page and the callback have in common: both read the cookies.
+    return reverse("login").removesuffix("login")

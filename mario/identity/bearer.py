@@ -53,6 +53,7 @@ class BearerTokenAuthentication(BaseAuthentication):
         try:
             claims = validator.access_token(token)
             user = _active_user(claims)
+            _refuse_two_people(request, user)
             session = login_session.open_for_bearer(user, claims)
         except InvalidToken as error:
             logger.info("A bearer token was refused: %s", error)
@@ -61,7 +62,6 @@ class BearerTokenAuthentication(BaseAuthentication):
             ) from error
         except ProviderUnavailable as error:
             raise KeysUnavailable from error
-        _refuse_two_people(request, user)
         attach(
             request,
             session or login_session.empty_session(),

@@ -56,8 +56,9 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         if response.status_code != requests.codes.ok:
             # The description may hold what was sent; the code is safe to log.
             raise LoginRefused(f"the token endpoint said {answer.get('error')}")
-        if not isinstance(answer.get("access_token"), str):
-            raise ProviderUnavailable("the token endpoint sent no access token")
+        for name in ("access_token", "id_token"):
+            if not isinstance(answer.get(name), str):
+                raise ProviderUnavailable(f"the token endpoint sent no {name}")
         self.token_response = answer
         return answer
 

@@ -52,6 +52,8 @@ class TestLoginPage:
 
         held = [c for c in client.cookies.values() if c.key.startswith("mario_login_")]
         assert len([cookie for cookie in held if cookie.value]) == 6
+        # The test client sends every cookie everywhere; browsers mind the path.
+        assert {cookie["path"] for cookie in held} == {"/auth/"}
 
 
 class TestCallback:
@@ -228,9 +230,10 @@ class TestRefusedCallback:
             (200, b"<html>", 503),
             (200, b"[]", 503),
             (200, b'{"id_token": null}', 503),
-            (200, b'{"access_token": "x", "id_token": null}', 400),
+            (200, b'{"access_token": "x", "id_token": null}', 503),
+            (200, b'{"access_token": "x", "id_token": "y"}', 400),
         ],
-        ids=range(7),
+        ids=range(8),
     )
     def test_when_the_token_endpoint_misbehaves(
         self, client, issuer: Issuer, status, body, expected
@@ -248,6 +251,13 @@ class TestRefusedCallback:
 
         self.assert_refused(client, response, 503)
         assert response["Retry-After"]
+
+
+def test_pages_of_a_person_are_kept_by_no_cache(client, issuer: Issuer):
+    assert not client.get("/menu/").has_header("Cache-Control")
+    log_in(client, issuer)
+
+    assert client.get("/menu/")["Cache-Control"] == "private, no-store"
 
 
 class TestLogout:
