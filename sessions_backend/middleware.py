@@ -122,12 +122,10 @@ class SessionMiddleware(DjangoMiddleware):
             return True
         if not getattr(session, "is_renewal_due", False):
             return False
-        spent = budget.current()
         try:
             session.renew()
         except StorageUnavailable:
             # The page was made from a session that was known; the next one renews.
-            spent.outage = None
             return False
         return True
 

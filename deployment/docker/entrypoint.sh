@@ -21,6 +21,4 @@ python manage.py migrate --no-input
 python manage.py seed_menu
 # One process per container: sessions that fall back to memory stay whole, and more
 # containers are how it grows. /dev/shm: heartbeats must not wait for a disk.
-exec gunicorn mario.wsgi:application --bind 0.0.0.0:8080 \
-    --worker-class gthread --threads 8 --worker-tmp-dir /dev/shm \
-    --no-control-socket --graceful-timeout 10 --timeout 60
+exec gunicorn --bind 0.0.0.0:8080 --workers 1 --worker-tmp-dir /dev/shm --no-control-socket

@@ -14,7 +14,7 @@ _DEMO = """
 
   Every session is one readable record in Redis ({redis}):
     .venv/bin/python manage.py sessions list
-    .venv/bin/python manage.py sessions show ID
+    .venv/bin/python manage.py sessions show HANDLE
     {redis_cli}
 
   A second copy of the shop     make run-copy PORT={copy_port}

@@ -87,15 +87,13 @@ def realm_name(options: Options) -> str:
 
 
 def shop(name: str, port: int, environ: Mapping[str, str]) -> Service:
-    """Serve the shop with one process and eight threads."""
+    """Serve the shop with one process; its threads stand in gunicorn.conf.py."""
     url = f"http://localhost:{port}"
     return Service(
         name=name,
         command=[
-            *(sys.executable, "-m", "gunicorn", "mario.wsgi:application"),
-            *("--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"),
-            *("--workers", "1", "--threads", "8", "--no-control-socket"),
-            *("--graceful-timeout", "5", "--timeout", "60"),
+            *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"),
+            *("--workers", "1", "--no-control-socket", "--graceful-timeout", "5"),
         ],
         port=port,
         url=url,

@@ -79,6 +79,8 @@ def move_order(*, order_id: int, to: Status, actor: User, now: datetime) -> Orde
     :raises StatusConflict: if no step leads there from where the order is
     :raises KitchenFull: if it is to be cooked and the oven has no place left
     """
+    # PostgreSQL locks the row; SQLite's transactions, which begin IMMEDIATE, come
+    # one after the other.
     order = Order.objects.select_for_update().get(pk=order_id)
     step = find_step(Status(order.status), to)
     if step is None:
@@ -151,11 +153,9 @@ def _take(step: Step, order: Order, actor: User, now: datetime) -> None:
     changes = {"status": step.target, step.time_field: now}
     if step.person_field:
         changes[step.person_field] = actor
-    # Where the database has no row locks, this condition is what decides.
-    moved = Order.objects.filter(pk=order.pk, status=step.source).update(**changes)
-    order.refresh_from_db()
-    if not moved:
-        raise _conflict(order, step.target)
+    for field, value in changes.items():
+        setattr(order, field, value)
+    order.save(update_fields=changes)
 
 
 def _conflict(order: Order, to: Status) -> StatusConflict:

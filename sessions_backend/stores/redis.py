@@ -17,8 +17,9 @@ from redis.exceptions import RedisError
 from sessions_backend import budget as budgets
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import Replacement, Stored, Unreadable
+from sessions_backend.stores.opening import open_wire
 from sessions_backend.stores.scripts import REPLACE, Script
-from sessions_backend.stores.wire import ClosedBeforeReply, Wire, open_wire
+from sessions_backend.stores.wire import ClosedBeforeReply, Wire
 
 # Its stub takes a tuple of one.
 _pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command

@@ -1,13 +1,10 @@
 """
 One connection to Redis, spoken to directly.
 
-redis-py opens it, so TLS, authentication and the database are configured in one
-place, the alias of django-redis. Then hiredis packs and parses on the socket itself:
+redis-py opens it (see opening.py). Then hiredis packs and parses on the socket itself:
 redis-py's pool, retry and connection layers cost more than half of a call.
 """
 
-import ipaddress
-import os
 import socket
 import ssl
 import struct
@@ -15,11 +12,9 @@ import time
 from typing import Any
 
 import hiredis
-from redis.connection import AbstractConnection, Connection, ConnectionPool
-from redis.sentinel import SentinelManagedConnection
+from redis.connection import AbstractConnection
 
 from sessions_backend import conf
-from sessions_backend.stores.lookups import lookups
 
 _CHUNK = 65536
 _NOTHING_YET = object()
@@ -38,7 +33,6 @@ class Wire:
     def __init__(self, connection: AbstractConnection, sock: Any) -> None:
         self._connection = connection
         self._sock = sock
-        self._pid = os.getpid()
         self._standing = self._arm_kernel_timeout()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING_YET)
         self.is_open = True
@@ -122,143 +116,3 @@ class Wire:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self._sock.setsockopt(socket.SOL_SOCKET, option, timeval)
         return standing
-
-
-def open_wire(pool: ConnectionPool, *, deadline: float) -> Wire:
-    """
-    Connect, authenticate and select the database, all of it before `deadline`.
-
-    :raises redis.exceptions.RedisError: if the server refuses, with its reason
-    :raises OSError: if the time is over
-    """
-    connection = pool.connection_class(**pool.connection_kwargs)
-    _leave_out_what_sessions_do_not_need(connection)
-    _connect_before(connection, deadline)
-    if isinstance(connection, SentinelManagedConnection):
-        connection.host, connection.port = _address_from_sentinel(connection, deadline)
-    try:
-        connection.connect_check_health(check_health=False, retry_socket_connect=False)
-    except BaseException:
-        connection.disconnect()
-        raise
-    return Wire(connection, connection._sock.sock)  # noqa: SLF001  # has no public name
-
-
-def _leave_out_what_sessions_do_not_need(connection: Any) -> None:
-    # Two round trips that tell Redis the driver's name, one that asks for notices of
-    # maintenance, and one that changes to RESP3.
-    connection.driver_info = None
-    connection.maint_notifications_config = None
-    connection.protocol = 2
-    connection.health_check_interval = 0
-
-
-def _connect_before(connection: Any, deadline: float) -> None:
-    """Make redis-py's own steps obey one deadline, the handshake included."""
-    connect = connection._connect  # noqa: SLF001  # redis-py has no hook for this
-    name = getattr(connection, "host", None)
-
-    def connect_in_time() -> _DeadlineSocket:
-        if not isinstance(connection, Connection):
-            _allow_what_is_left(connection, deadline)
-            return _DeadlineSocket(connect(), deadline)
-        error: OSError = TimeoutError("no address")
-        host = connection.host
-        for address in _addresses(host, connection.port, deadline):
-            try:
-                connection.host = address
-                _allow_what_is_left(connection, deadline)
-                return _DeadlineSocket(connect(), deadline)
-            except OSError as failure:
-                error = failure
-            finally:
-                connection.host = host
-        raise error
-
-    connection._connect = connect_in_time  # noqa: SLF001
-    if name is not None and hasattr(connection, "_wrap_socket_with_ssl"):
-        _wrap_under_its_name(connection, deadline)
-
-
-def _wrap_under_its_name(connection: Any, deadline: float) -> None:
-    # The certificate names the host, not the address that was connected to.
-    wrap = connection._wrap_socket_with_ssl  # noqa: SLF001
-    name = connection.host
-
-    def wrap_in_time(sock: socket.socket) -> Any:
-        connection.host = name
-        sock.settimeout(_left(deadline))
-        return wrap(sock)
-
-    connection._wrap_socket_with_ssl = wrap_in_time  # noqa: SLF001
-
-
-def _addresses(host: str, port: int, deadline: float) -> list[str]:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
-        return [host]
-
-    def look_up() -> list[str]:
-        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-    addresses: list[str] = lookups.find((host, port), look_up, deadline=deadline)
-    return addresses
-
-
-def _address_from_sentinel(connection: Any, deadline: float) -> tuple[str, int]:
-    pool = connection.connection_pool
-
-    def ask() -> Any:
-        return (
-            pool.get_master_address() if pool.is_master else next(pool.rotate_slaves())
-        )
-
-    address: tuple[str, int] = lookups.find(
-        ("sentinel", pool.service_name, pool.is_master), ask, deadline=deadline
-    )
-    return address
-
-
-def _allow_what_is_left(connection: Any, deadline: float) -> None:
-    left = _left(deadline)
-    connection.socket_connect_timeout = left
-    connection.socket_timeout = left
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
-
-
-class _DeadlineSocket:
-    """A socket whose every wait ends at the same moment, however it is fed."""
-
-    def __init__(self, sock: Any, deadline: float) -> None:
-        self.sock = sock
-        self._deadline = deadline
-
-    def recv_into(self, *arguments: Any) -> int:
-        self.sock.settimeout(_left(self._deadline))
-        received: int = self.sock.recv_into(*arguments)
-        return received
-
-    def recv(self, *arguments: Any) -> bytes:
-        self.sock.settimeout(_left(self._deadline))
-        received: bytes = self.sock.recv(*arguments)
-        return received
-
-    def sendall(self, *arguments: Any) -> None:
-        self.sock.settimeout(_left(self._deadline))
-        self.sock.sendall(*arguments)
-
-    def settimeout(self, value: float | None) -> None:
-        """Ignore redis-py's own: the deadline rules."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.sock, name)

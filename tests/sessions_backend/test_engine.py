@@ -12,7 +12,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.test import RequestFactory, override_settings
 
-from sessions_backend import health
+from sessions_backend import failover, health
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import UnstorableValue
 
@@ -194,6 +194,20 @@ class TestSave:
         assert opened(stored_session)["cart"] == {"of": 2}
         assert opened(stored_session)["_auth_user_id"] == "2"
 
+    def test_takes_another_layout_for_no_change(self, stored_session):
+        present = json.loads(stored_session._raw)
+        by_hand = json.dumps(dict(reversed(present.items())), indent=4).encode()
+        key = stored_session._key()
+        assert failover.store().put(key, by_hand, 100) == stored_session._raw
+
+        request = opened(stored_session)
+
+        assert request["cart"] == {"a": 1}
+        assert not request.modified
+        request["cart"]["b"] = 1
+        request.save()
+        assert opened(stored_session)["cart"] == {"a": 1, "b": 1}
+
     def test_refuses_what_json_cannot_hold_and_stores_nothing(self, stored_session):
         request = opened(stored_session)
         request["cart"]["at"] = datetime.now(UTC)
@@ -296,6 +310,17 @@ class TestRoundTrips:
         ready()
 
         assert proxy.round_trips - before == expected
+
+    def test_an_unchanged_session_is_not_written(self, redis_client):
+        session = new_session()
+        session["cart"] = {"a": 1}
+        assert session.modified
+        redis_client.config_resetstat()
+
+        session.save()
+
+        assert "cmdstat_expire" in redis_client.info("commandstats")
+        assert "cmdstat_set" not in redis_client.info("commandstats")
 
     def untouched(self, session):
         return lambda: opened(session).modified

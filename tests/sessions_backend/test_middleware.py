@@ -70,6 +70,7 @@ def renders_late(request):
 
 
 def breaks_after_reading(request):
+    assert request.session["cart"]
     proxy_of_the_test.mode = HANG
     request.session["cart"] = {"changed": 1}
     return HttpResponse("changed")

@@ -17,7 +17,7 @@ def in_workers(work):
         if child == 0:
             try:
                 work(number)
-            except BaseException:
+            except BaseException:  # noqa: BLE001  # nothing may get past the fork
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)
