@@ -72,9 +72,14 @@ def _empty_redis(valkey: Valkey) -> None:
         client.flushall()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium."""
+    """
+    A headless Chromium, for one module.
+
+    Playwright keeps an event loop running in this thread as long as it lives, in
+    which asynchronous tests of other modules cannot run.
+    """
     from playwright.sync_api import sync_playwright  # noqa: PLC0415
 
     with sync_playwright() as playwright:

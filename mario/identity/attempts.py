@@ -33,7 +33,12 @@ class Attempt:
 
 
 def remember(request: HttpRequest, response: HttpResponse, attempt: Attempt) -> None:
-    open_attempts = [name for name in request.COOKIES if name.startswith(_PREFIX)]
+    # A browser sends the oldest of one path first (RFC 6265, 5.4).
+    open_attempts = [
+        name
+        for name, value in request.COOKIES.items()
+        if name.startswith(_PREFIX) and value
+    ]
     for name in open_attempts[: len(open_attempts) - MAX_ATTEMPTS + 1]:
         response.delete_cookie(name, path=_path())
     response.set_cookie(

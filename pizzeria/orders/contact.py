@@ -15,6 +15,8 @@ MIN_ADDRESS_LENGTH = 5
 MAX_ADDRESS_LENGTH = 200
 MAX_NOTES_LENGTH = 500
 MAX_PHONE_LENGTH = 40
+# Digits, the country's included.
+E164_LENGTHS = range(10, 16)
 
 
 class PaymentMethod(models.TextChoices):
@@ -44,11 +46,18 @@ def phone_number(typed: str) -> str:
         number = phonenumbers.parse(typed, DEFAULT_REGION)
     except phonenumbers.NumberParseException as error:
         raise _not_understood() from error
-    if not phonenumbers.is_possible_number(number):
+    if not phonenumbers.is_possible_number(number) and not _is_e164(typed, number):
         raise _not_understood()
     written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     # That format has no room for an extension.
     return f"{written} ext. {number.extension}" if number.extension else written
+
+
+def _is_e164(typed: str, number: phonenumbers.PhoneNumber) -> bool:
+    # Numbering plans change before the library knows. Whoever writes the country
+    # along is believed, within the lengths that the older application took.
+    digits = len(f"{number.country_code}{number.national_number}")
+    return typed.strip().startswith("+") and digits in E164_LENGTHS
 
 
 def _not_understood() -> ValidationError:
