@@ -39,7 +39,8 @@ def remember(request: HttpRequest, response: HttpResponse, attempt: Attempt) -> 
         for name, value in request.COOKIES.items()
         if name.startswith(_PREFIX) and value
     ]
-    for name in open_attempts[: len(open_attempts) - MAX_ATTEMPTS + 1]:
+    surplus = max(0, len(open_attempts) + 1 - MAX_ATTEMPTS)
+    for name in open_attempts[:surplus]:
         response.delete_cookie(name, path=_path())
     response.set_cookie(
         _cookie_name(attempt.state),

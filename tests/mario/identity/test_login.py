@@ -140,13 +140,14 @@ class TestCallback:
 
         assert come_back(client, asked)["location"] == "/"
 
-    def test_keeps_each_tab_apart(self, client, issuer: Issuer):
-        first, second = begin(client, "/cart/"), begin(client, "/orders/")
+    def test_keeps_six_tabs_apart(self, client, issuer: Issuer):
+        tabs = {
+            f"/orders/?tab={n}": begin(client, f"/orders/?tab={n}") for n in range(6)
+        }
 
-        issuer.will_answer(first["nonce"])
-        assert come_back(client, first)["location"] == "/cart/"
-        issuer.will_answer(second["nonce"])
-        assert come_back(client, second)["location"] == "/orders/"
+        for next_url, asked in tabs.items():
+            issuer.will_answer(asked["nonce"])
+            assert come_back(client, asked)["location"] == next_url
 
 
 class TestRefusedCallback:
