@@ -100,4 +100,6 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix) -
     """
     from django.conf import settings  # noqa: PLC0415
 
-    settings.DATABASES["default"]["TEST"]["NAME"] = str(STATE / "tests.sqlite3")
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"]["NAME"] = str(STATE / "tests.sqlite3")

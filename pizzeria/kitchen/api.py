@@ -41,12 +41,15 @@ _NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     responses={200: OrderSerializer(many=True), **_NOT_IN},
 )
 class KitchenOrders(generics.ListAPIView[Order]):
-    """Orders that are confirmed, in the oven or ready, oldest first."""
+    """What waits, then what is in the oven, then what is ready; each oldest first."""
 
     permission_classes = [IsAuthenticated, MayCook]
     serializer_class = OrderSerializer
+    # The names of the three states happen to sort as the stages follow each other.
     queryset = (
-        Order.objects.filter(status__in=STAGES).with_lines().order_by("placed_at", "id")
+        Order.objects.filter(status__in=STAGES)
+        .with_lines()
+        .order_by("status", "placed_at", "id")
     )
 
 

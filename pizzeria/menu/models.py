@@ -1,6 +1,6 @@
 from collections.abc import Collection
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -25,11 +25,6 @@ def validate_toppings(toppings: Any) -> None:
         raise ValidationError("A topping is named twice.")
 
 
-class PizzaQuerySet(models.QuerySet["Pizza"]):
-    def available(self) -> "PizzaQuerySet":
-        return self.filter(is_available=True)
-
-
 class Pizza(models.Model):
     """A pizza on the menu, in every size."""
 
@@ -49,8 +44,6 @@ class Pizza(models.Model):
     is_available = models.BooleanField(
         default=True, help_text="Off: the menu shows it as sold out."
     )
-
-    objects: ClassVar[models.Manager["Pizza"]] = PizzaQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

@@ -164,7 +164,7 @@ class OneOrder(generics.RetrieveAPIView[Order]):
     lookup_url_kwarg = "order_id"
 
     def get_queryset(self) -> OrderQuerySet:
-        return Order.objects.visible_to(self.request.user).with_lines()
+        return Order.objects.visible_to(person_of(self.request)).with_lines()
 
 
 def person_of(request: Request) -> User:

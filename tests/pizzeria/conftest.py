@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
+import hypothesis
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.backends.base import SessionBase
 from django.test import Client
@@ -14,13 +14,10 @@ from pizzeria.menu.seed import seed_menu
 from pizzeria.orders.contact import Contact, PaymentMethod
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import place_order
-from tests.environment import STATE
 
-# Threads with connections of their own need a database that is a file.
-if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    settings.DATABASES["default"].setdefault("TEST", {}).setdefault(
-        "NAME", str(STATE / "test.sqlite3")
-    )
+# A shared machine may pause a test for longer than Hypothesis allows an example.
+hypothesis.settings.register_profile("shop", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("shop")
 
 FRIDAY_EVENING = datetime(2026, 11, 20, 19, 30, tzinfo=UTC)
 CHECKOUT = {

@@ -357,6 +357,22 @@ class TestPages:
         client.post("/cart/remove/", {"key": key})
         assert client.get("/cart/").context["cart"].is_empty
 
+    def test_changes_by_htmx_are_answered_with_the_cart(self, client, margherita):
+        self.add(client, margherita)
+        key = client.get("/cart/").context["cart"].rows[0].key
+
+        response = client.post(
+            "/cart/update/",
+            {"key": key, "quantity": 2},
+            headers={"HX-Request": "true"},
+        )
+
+        body = response.content.decode()
+        assert response.status_code == 200
+        assert "<html" not in body
+        assert 'id="cart"' in body
+        assert "33.78" in body
+
     @pytest.mark.parametrize("quantity", ["", "-1", "100", "x", "1e3"])
     def test_a_bad_quantity_changes_nothing(self, client, margherita, quantity):
         self.add(client, margherita)

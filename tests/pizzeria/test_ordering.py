@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -150,6 +151,21 @@ class TestPlaceOrder:
                 unit_price="12.99",
                 quantity=1,
             )
+
+    def test_what_the_database_refuses_for_another_reason_is_no_order(
+        self, peach, margherita
+    ):
+        contact = replace(CONTACT, payment_method="gold")  # type: ignore[arg-type]
+
+        with pytest.raises(IntegrityError):
+            place_order(
+                customer=peach,
+                lines=[cart_line(margherita)],
+                contact=contact,
+                placed_at=FRIDAY_EVENING,
+            )
+
+        assert not Order.objects.exists()
 
     @pytest.mark.parametrize(
         "wrong", [{"quantity": 0}, {"unit_price": "0.00"}, {"size": "huge"}]

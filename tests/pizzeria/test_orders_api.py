@@ -206,13 +206,18 @@ class TestKitchen:
         assert Order.objects.get().status == "confirmed"
 
     def test_lists_what_the_kitchen_has_to_do(self, api_of, luigi, order_of, peach):
-        first, second, gone = (order_of(peach) for _ in range(3))
-        Order.objects.filter(pk=gone.pk).update(status="delivered")
+        ready, cooking, first, second, gone = (order_of(peach) for _ in range(5))
+        for order, status in (
+            (ready, "ready"),
+            (cooking, "cooking"),
+            (gone, "delivered"),
+        ):
+            Order.objects.filter(pk=order.pk).update(status=status)
 
         response = api_of(luigi).get("/api/kitchen/orders/")
 
         seen = [order["id"] for order in response.json()["results"]]
-        assert seen == [first.pk, second.pk]
+        assert seen == [first.pk, second.pk, cooking.pk, ready.pk]
 
     def test_brings_an_order_from_confirmed_to_ready(self, api_of, luigi, order):
         cook = api_of(luigi)
