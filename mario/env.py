@@ -50,12 +50,14 @@ def _url(*schemes: str) -> AfterValidator:
 
 def _database_url(value: str) -> str:
     try:
-        dj_database_url.parse(value)
+        engine = dj_database_url.parse(value)["ENGINE"]
     except (ValueError, KeyError, dj_database_url.ParseError):
+        engine = ""
+    if not engine.endswith(("sqlite3", "postgresql")):
         raise ValueError(
             "must be a database address such as sqlite:///var/pizzeria.sqlite3 "
             "or postgres://user:password@host:5432/name"
-        ) from None
+        )
     return value
 
 

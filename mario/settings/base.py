@@ -77,12 +77,11 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
-_database = dj_database_url.parse(env.database_url, conn_max_age=60)
+_database = dj_database_url.parse(env.database_url)
 if _database["ENGINE"].endswith("sqlite3"):
     _name = str(_database["NAME"])
     if _name != ":memory:":
         _database["NAME"] = str(BASE_DIR / _name)
-    _database["CONN_MAX_AGE"] = 0
     # Readers never wait for the writer (WAL); a writer asks for its lock at once
     # (IMMEDIATE), so that two never find out half-way, and waits at most 5 s.
     _database["OPTIONS"] = {
@@ -91,7 +90,7 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    _database["CONN_MAX_AGE"] = 0
+    # The pool keeps connections, so CONN_MAX_AGE stays 0.
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         "pool": {"min_size": 1, "max_size": 8, "timeout": 5},

@@ -113,6 +113,7 @@ class TestMistakes:
             ("SESSION_ABSOLUTE_HOURS", "1"),
             ("SESSION_REDIS_BUDGET_MS", "0"),
             ("KEYCLOAK_REALM", "a/b"),
+            ("DATABASE_URL", "mysql://shop@db/shop"),
             ("KEYCLOAK_PUBLIC_URL", "javascript:alert(1)"),
         ],
         ids=lambda value: value,
