@@ -2,19 +2,19 @@ from typing import Any
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from pizzeria.menu.models import Pizza
 from sessions_backend import failover
 
 
-@require_GET
+@require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """Say that the process is alive, and ask nobody else."""
     return JsonResponse({"status": "alive"})
 
 
-@require_GET
+@require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """
     Say whether the shop can serve, and which store keeps the sessions.

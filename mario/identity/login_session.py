@@ -34,8 +34,14 @@ _BACKEND = "mario.identity.oidc.KeycloakBackend"
 
 def label(claims: dict[str, Any]) -> str | None:
     """Name the login of these claims for the index; None if it has no `sid`."""
-    sid = claims.get("sid")
-    return f"{claims['iss']}|{sid}" if sid else None
+    issuer, sid = claims.get("iss"), claims.get("sid")
+    return f"{issuer}|{sid}" if issuer and sid else None
+
+
+def section(session: SessionBase, key: str) -> dict[str, Any]:
+    """Read `tokens` or `user_info`; empty where a person's hand has changed them."""
+    value = session.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def open_for_browser(
@@ -98,7 +104,7 @@ def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
 
 def close(session: SessionBase) -> None:
     """End the session, and with it every bearer token of its login."""
-    name = label(session.get(USER_INFO) or {"iss": ""})
+    name = label(section(session, USER_INFO))
     if name:
         index.revoke(name, ttl=lifetime())
     session.flush()

@@ -24,7 +24,7 @@ def log_out_here(request: HttpRequest) -> str:
 
 def _keycloak_logout(request: HttpRequest, session: SessionBase) -> str:
     home = request.build_absolute_uri(settings.LOGOUT_REDIRECT_URL)
-    tokens = session.get(login_session.TOKENS) or {}
+    tokens = login_session.section(session, login_session.TOKENS)
     if not tokens.get("id_token"):
         return settings.LOGOUT_REDIRECT_URL
     query = urlencode(

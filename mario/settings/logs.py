@@ -14,8 +14,15 @@ LOGGING: dict[str, Any] = {
             "style": "{",
         },
     },
+    "filters": {
+        "expected": {"()": "mario.log_lines.WithoutExpectedTracebacks"},
+    },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["expected"],
+        },
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {

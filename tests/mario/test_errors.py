@@ -1,3 +1,6 @@
+import io
+import logging
+
 import pytest
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -48,6 +51,20 @@ def test_the_api_fails_in_its_one_shape(visitor, kind, status):
     assert response.status_code == status
     assert response.json().keys() == {"code", "message", "extra"}
     assert b"the secret inside" not in response.content
+
+
+def test_only_what_is_broken_leaves_a_traceback(visitor, monkeypatch):
+    console = logging.getHandlerByName("console")
+    refused, broken = io.StringIO(), io.StringIO()
+
+    monkeypatch.setattr(console, "stream", refused)
+    visitor.get("/fail/forbidden/")
+    monkeypatch.setattr(console, "stream", broken)
+    visitor.get("/fail/broken/")
+
+    assert "/fail/forbidden/" in refused.getvalue()
+    assert "Traceback" not in refused.getvalue()
+    assert "Traceback" in broken.getvalue()
 
 
 def test_unknown_addresses(visitor):

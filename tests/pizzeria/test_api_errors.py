@@ -92,3 +92,13 @@ def test_the_schema_is_made_without_a_warning(tmp_path):
     schema = path.read_text()
     for route in ("menu/", "cart/", "cart/items/", "orders/", "kitchen/orders/"):
         assert f"/api/{route}:" in schema
+
+
+@pytest.mark.django_db
+def test_deep_nesting_is_a_mistake_of_the_caller(api_of, peach):
+    response = api_of(peach).post(
+        "/api/orders/", data="[" * 50_000, content_type="application/json"
+    )
+
+    assert response.status_code == 400
+    assert response.json()["code"] == "parse_error"

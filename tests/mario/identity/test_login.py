@@ -287,6 +287,18 @@ class TestLogout:
         assert client.post("/auth/logout").status_code == 403
         assert client.session.get("user_info")
 
+    @pytest.mark.parametrize("damage", [5, [], None, {"sid": 7}], ids=str)
+    def test_works_on_a_record_that_somebody_has_edited(
+        self, client, issuer: Issuer, redis_client, damage
+    ):
+        log_in(client, issuer)
+        session = client.session
+        session["tokens"] = session["user_info"] = damage
+        session.save()
+
+        assert client.post("/auth/logout")["location"] == "/"
+        assert redis_client.keys("mario_session:*") == []
+
     def test_of_nobody_leads_home(self, client, issuer: Issuer):
         assert client.post("/auth/logout")["location"] == "/"
 
