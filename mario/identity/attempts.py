@@ -18,6 +18,8 @@ from django.urls import reverse
 MAX_AGE = 600
 # Browsers keep few cookies and servers read few: more tabs drop the oldest.
 MAX_ATTEMPTS = 6
+# A cookie has 4,096 bytes, the rest of an attempt about 400.
+MAX_NEXT_URL_LENGTH = 1024
 _PREFIX = "mario_login_"
 _SALT = "mario.identity.attempts"
 

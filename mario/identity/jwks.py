@@ -11,12 +11,13 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
-import requests
 from django.conf import settings
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
 
+from mario.identity import provider
 from mario.identity.exceptions import InvalidToken, ProviderUnavailable
 
 logger = logging.getLogger(__name__)
@@ -25,8 +26,6 @@ logger = logging.getLogger(__name__)
 SOFT_AGE = 600
 HARD_AGE = 24 * 3600
 COOL_DOWN = 30
-# Bytes; a realm's set has two keys and about 3,000.
-MAX_DOCUMENT_SIZE = 256 * 1024
 
 
 @dataclass
@@ -101,24 +100,13 @@ def _refresh() -> None:
 
 
 def _fetch() -> dict[str, Key]:
-    try:
-        with requests.get(
-            settings.OIDC_OP_JWKS_ENDPOINT,
-            timeout=settings.OIDC_TIMEOUT,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            if response.status_code != requests.codes.ok:
-                raise ProviderUnavailable(f"HTTP {response.status_code}")
-            body = response.raw.read(MAX_DOCUMENT_SIZE + 1, decode_content=True)
-    except (requests.RequestException, OSError) as error:
-        raise ProviderUnavailable(type(error).__name__) from error
-    return _signing_keys(body)
+    answer = provider.call("GET", settings.OIDC_OP_JWKS_ENDPOINT)
+    if answer.status != HTTPStatus.OK:
+        raise ProviderUnavailable(f"HTTP {answer.status}")
+    return _signing_keys(answer.body)
 
 
 def _signing_keys(body: bytes) -> dict[str, Key]:
-    if len(body) > MAX_DOCUMENT_SIZE:
-        raise ProviderUnavailable("the key set is too large")
     try:
         documents = json.loads(body)["keys"]
         usable = [document for document in documents if _is_signing_key(document)]

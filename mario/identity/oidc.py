@@ -1,14 +1,15 @@
 """The login backend: mozilla-django-oidc's, made as strict as the specifications."""
 
+import json
+from http import HTTPStatus
 from typing import Any
 
-import requests
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from mario.identity import people, validator
+from mario.identity import people, provider, validator
 from mario.identity.exceptions import LoginRefused, ProviderUnavailable
 
 
@@ -39,21 +40,16 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         return None
 
     def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
+        response = provider.call("POST", self.OIDC_OP_TOKEN_ENDPOINT, data=payload)
+        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ProviderUnavailable(f"HTTP {response.status}")
         try:
-            response = requests.post(
-                self.OIDC_OP_TOKEN_ENDPOINT,
-                data=payload,
-                timeout=self.get_settings("OIDC_TIMEOUT"),
-                allow_redirects=False,
-            )
-            answer = response.json()
-        except requests.RequestException as error:
-            raise ProviderUnavailable(type(error).__name__) from error
+            answer = json.loads(response.body)
+        except (ValueError, RecursionError) as error:
+            raise ProviderUnavailable("the token endpoint sent no JSON") from error
         if not isinstance(answer, dict):
             raise ProviderUnavailable("the token endpoint did not answer an object")
-        if response.status_code >= requests.codes.server_error:
-            raise ProviderUnavailable(f"HTTP {response.status_code}")
-        if response.status_code != requests.codes.ok:
+        if response.status != HTTPStatus.OK:
             # The description may hold what was sent; the code is safe to log.
             raise LoginRefused(f"the token endpoint said {answer.get('error')}")
         for name in ("access_token", "id_token"):

@@ -1,5 +1,6 @@
 """From the claims of a verified token to a Django user and back."""
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.db import IntegrityError, transaction
 
 from mario.identity.models import Identity
 
+# Lost to the same person's other request, or to somebody of the same name.
+_MOST_RACES = 5
 # What of a token's claims the session keeps as `user_info`.
 _USER_INFO = (
     "iss",
@@ -31,17 +34,14 @@ def find_or_create_user(claims: dict[str, Any]) -> User:
     decides, and the slower one reads what the faster wrote.
     """
     wanted = {"issuer": claims["iss"], "subject": claims["sub"]}
-    try:
-        return Identity.objects.select_related("user").get(**wanted).user
-    except Identity.DoesNotExist:
-        pass
-    try:
-        with transaction.atomic():
+    for _ in range(_MOST_RACES):
+        if known := Identity.objects.select_related("user").filter(**wanted).first():
+            return known.user
+        with suppress(IntegrityError), transaction.atomic():
             user = _create_user(claims)
             Identity.objects.create(user=user, **wanted)
-    except IntegrityError:
-        return Identity.objects.select_related("user").get(**wanted).user
-    return user
+            return user
+    raise RuntimeError("Others make the same user, or one of the same name, for ever.")
 
 
 def update_user(user: User, claims: dict[str, Any]) -> None:
@@ -107,4 +107,5 @@ def _groups(names: set[str]) -> list[Group]:
 
 def _text(claims: dict[str, Any], name: str, longest: int) -> str:
     value = claims.get(name)
-    return value[:longest] if isinstance(value, str) else ""
+    # PostgreSQL's text has no room for NUL.
+    return value.replace("\x00", "")[:longest] if isinstance(value, str) else ""

@@ -114,9 +114,10 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
 
 def _next_url(request: HttpRequest) -> str:
     """Where to go after the login: a page of this shop, never another host."""
-    return get_next_url(request, auth.REDIRECT_FIELD_NAME) or resolve_url(
-        settings.LOGIN_REDIRECT_URL
-    )
+    next_url = get_next_url(request, auth.REDIRECT_FIELD_NAME) or ""
+    if 0 < len(next_url) <= attempts.MAX_NEXT_URL_LENGTH:
+        return next_url
+    return resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def login_failed(

@@ -55,6 +55,7 @@ class Issuer:
         self.status = 200
         self.body: bytes | None = None
         self.posted: dict[str, list[str]] = {}
+        self.trickles = False
         self.token_status = 200
         self.token_body = b"{}"
         outer = self
@@ -71,6 +72,9 @@ class Issuer:
                 outer.posted = parse_qs(self.rfile.read(length).decode())
                 self.send_response(outer.token_status)
                 self.end_headers()
+                for _ in range(40 if outer.trickles else 0):
+                    self.wfile.write(b" ")
+                    time.sleep(0.1)
                 self.wfile.write(outer.token_body)
 
             def log_message(self, *_: Any) -> None: ...

@@ -1,4 +1,5 @@
 import json
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -131,8 +132,14 @@ class TestCallback:
 
     @pytest.mark.parametrize(
         "next_url",
-        ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:1"],
-        ids=str,
+        [
+            "//evil.example",
+            "https://evil.example/",
+            "/\\evil.example",
+            "javascript:1",
+            "/menu/?" + "x" * 2000,
+        ],
+        ids=range(5),
     )
     def test_leads_only_to_pages_of_this_shop(self, client, issuer: Issuer, next_url):
         asked = begin(client, next_url)
@@ -243,6 +250,15 @@ class TestRefusedCallback:
         issuer.token_status, issuer.token_body = status, body
 
         self.assert_refused(client, come_back(client, asked), expected)
+
+    def test_when_the_token_endpoint_trickles(self, client, issuer: Issuer, settings):
+        settings.OIDC_TIMEOUT = 1
+        issuer.trickles = True
+        asked = begin(client)
+        started = time.monotonic()
+
+        self.assert_refused(client, come_back(client, asked), 503)
+        assert time.monotonic() - started < 3
 
     def test_when_the_provider_is_away(self, client, issuer: Issuer, settings):
         asked = begin(client)

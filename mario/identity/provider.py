@@ -1,0 +1,76 @@
+"""
+Calls to Keycloak, each over within OIDC_TIMEOUT seconds, whatever Keycloak does.
+
+The time-out of `requests` starts again with every byte: a server that trickles
+would hold a worker for hours. So each call has a thread of its own, that is left
+behind when the time is over; their number is bounded.
+"""
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from django.conf import settings
+
+from mario.identity.exceptions import ProviderUnavailable
+
+# Bytes; a realm's key set has about 3,000, a token response 4,000.
+MAX_ANSWER_SIZE = 256 * 1024
+MAX_CALLS_AT_ONCE = 8
+
+_slots = threading.BoundedSemaphore(MAX_CALLS_AT_ONCE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+
+
+def call(method: str, url: str, *, data: dict[str, Any] | None = None) -> Answer:
+    """
+    Ask Keycloak; never follow a redirect.
+
+    :raises ProviderUnavailable: if there is no whole answer in time, or too large a
+        one
+    """
+    seconds = settings.OIDC_TIMEOUT
+    if not _slots.acquire(timeout=seconds):
+        raise ProviderUnavailable("too many calls wait for an answer")
+    answer: Future[Answer] = Future()
+    threading.Thread(
+        target=_fulfil, args=(answer, method, url, data), daemon=True
+    ).start()
+    try:
+        return answer.result(timeout=seconds)
+    except TimeoutError as error:
+        raise ProviderUnavailable("no answer in time") from error
+
+
+def _fulfil(answer: Future[Answer], *call: Any) -> None:
+    try:
+        answer.set_result(_exchange(*call))
+    except (requests.RequestException, OSError) as error:
+        # The type alone: the text may hold what was sent.
+        answer.set_exception(ProviderUnavailable(type(error).__name__))
+    except ProviderUnavailable as error:
+        answer.set_exception(error)
+    finally:
+        _slots.release()
+
+
+def _exchange(method: str, url: str, data: dict[str, Any] | None) -> Answer:
+    with requests.request(
+        method,
+        url,
+        data=data,
+        timeout=settings.OIDC_TIMEOUT,
+        allow_redirects=False,
+        stream=True,
+    ) as response:
+        body = response.raw.read(MAX_ANSWER_SIZE + 1, decode_content=True)
+    if len(body) > MAX_ANSWER_SIZE:
+        raise ProviderUnavailable("its answer is too large")
+    return Answer(response.status_code, body)
