@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 SOFT_AGE = 600
 HARD_AGE = 24 * 3600
 COOL_DOWN = 30
+RECENT = 10
 
 
 @dataclass
@@ -49,6 +50,16 @@ def warm() -> None:
         logger.warning("The JWKS cache could not be warmed: %s", error)
     else:
         logger.info("🔐 JWKS cache pre-warmed")
+
+
+def require_provider() -> None:
+    """
+    Make sure that Keycloak answers, before a browser is sent there.
+
+    :raises ProviderUnavailable: if it does not, and did not within the last 10 s
+    """
+    if time.monotonic() - _current.fetched_at > RECENT:
+        _refresh()
 
 
 def key(kid: str) -> Key:
@@ -124,7 +135,7 @@ def _is_signing_key(document: dict[str, object]) -> bool:
     """Keep the keys that may verify; a set also holds ones to encrypt with."""
     return (
         document.get("kty") == "RSA"
-        and document.get("use") == "sig"
+        and document.get("use", "sig") == "sig"
         and document.get("alg", settings.OIDC_RP_SIGN_ALGO)
         == settings.OIDC_RP_SIGN_ALGO
         and isinstance(document.get("kid"), str)

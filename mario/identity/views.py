@@ -22,7 +22,7 @@ from mozilla_django_oidc.views import (
     get_next_url,
 )
 
-from mario.identity import attempts, login_session, logout, validator
+from mario.identity import attempts, jwks, login_session, logout, validator
 from mario.identity.exceptions import (
     IdentityError,
     InvalidToken,
@@ -42,6 +42,16 @@ class LoginView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # untyped
     """Send the browser to Keycloak, and remember the attempt in a cookie of its own."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        try:
+            jwks.require_provider()
+        except ProviderUnavailable as error:
+            # Better a page of ours than the browser's own about a dead address.
+            logger.warning("Nobody can log in, Keycloak is unavailable: %s", error)
+            next_url = _next_url(request)
+            return login_failed(request, UNAVAILABLE, status=503, next_url=next_url)
+        return self._send_to_keycloak(request)
+
+    def _send_to_keycloak(self, request: HttpRequest) -> HttpResponse:
         # The library keeps attempts in the session, where they would make a key for
         # every visitor: it is given a dict instead, whose content becomes a cookie.
         kept, request.session = request.session, {}  # type: ignore[assignment]

@@ -41,6 +41,15 @@ class TestLoginPage:
         assert len(asked["state"]) >= 32
         assert len(asked["nonce"]) >= 32
 
+    def test_says_when_the_provider_is_away(self, client, issuer: Issuer):
+        issuer.status = 500
+
+        response = client.get("/auth/login", {"next": "/cart/"})
+
+        assert response.status_code == 503
+        assert response["Retry-After"]
+        assert b"/auth/login?next=%2Fcart%2F" in response.content
+
     def test_makes_no_session(self, client, issuer: Issuer, redis_client):
         begin(client)
 
