@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from sessions_backend import conf
+from sessions_backend import conf, names
 
 _ENGINE = "sessions_backend.engine"
 _DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -74,11 +74,11 @@ def _check_fallback() -> list[CheckMessage]:
 def _check_names() -> list[CheckMessage]:
     prefix = conf.load().key_prefix
     found: list[CheckMessage] = []
-    if not prefix or conf.AUXILIARY_PREFIX.startswith(prefix):
+    if not prefix or names.AUXILIARY_PREFIX.startswith(prefix):
         found.append(
             Error(
                 f"SESSION_REDIS_KEY_PREFIX {prefix!r} also matches the engine's other "
-                f"keys, which begin with {conf.AUXILIARY_PREFIX!r}.",
+                f"keys, which begin with {names.AUXILIARY_PREFIX!r}.",
                 hint='Choose another one, such as "session:".',
                 id="sessions_backend.E004",
             )

@@ -6,8 +6,10 @@ from typing import Any
 
 from django.conf import settings
 
-# Starts with neither the default prefix nor anything that matches it.
-AUXILIARY_PREFIX = "sessions:"
+DEFAULT_COPIES = 10_000
+DEFAULT_COPIES_BYTES = 64 * 1024 * 1024
+DEFAULT_COPIES_AGE_SECONDS = 3600
+DEFAULT_ROTATION_GRACE_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,11 @@ class EngineSettings:
     budget_seconds: float
     is_redis_enabled: bool
     absolute_age_seconds: int | None
+    is_strict: bool
+    rotation_grace_seconds: int
+    copies: int
+    copies_bytes: int
+    copies_age_seconds: int
 
 
 @lru_cache(maxsize=1)
@@ -30,6 +37,15 @@ def load() -> EngineSettings:
         budget_seconds=getattr(settings, "SESSION_REDIS_BUDGET_MS", 250) / 1000,
         is_redis_enabled=getattr(settings, "SESSION_REDIS_ENABLED", True),
         absolute_age_seconds=None if absolute_age is None else int(absolute_age),
+        is_strict=getattr(settings, "SESSION_STRICT", False),
+        rotation_grace_seconds=getattr(
+            settings, "SESSION_ROTATION_GRACE", DEFAULT_ROTATION_GRACE_SECONDS
+        ),
+        copies=getattr(settings, "SESSION_COPIES", DEFAULT_COPIES),
+        copies_bytes=getattr(settings, "SESSION_COPIES_BYTES", DEFAULT_COPIES_BYTES),
+        copies_age_seconds=getattr(
+            settings, "SESSION_COPIES_AGE", DEFAULT_COPIES_AGE_SECONDS
+        ),
     )
 
 

@@ -1,28 +1,26 @@
 """Records that cannot be read: kept aside for an operator, and counted."""
 
-import hashlib
 import logging
 
-from sessions_backend import conf, health
-from sessions_backend.stores.base import Store
+from sessions_backend import health, names
+from sessions_backend.stores.base import AsyncStore
 
 logger = logging.getLogger("sessions_backend")
 
-PREFIX = f"{conf.AUXILIARY_PREFIX}damaged:"
 KEPT_SECONDS = 7 * 86400
 
 
-def set_aside(store: Store, key: str, raw: bytes, reason: str) -> None:
+async def set_aside(store: AsyncStore, key: str, raw: bytes, reason: str) -> None:
     """
     Move a damaged record where no request meets it again, for a week.
 
     A record that another writer has repaired meanwhile stays where it is.
     """
-    kept_as = PREFIX + _handle(key)
-    store.put(kept_as, raw, KEPT_SECONDS)
-    removed = store.take(key)
+    kept_as = names.DAMAGED_PREFIX + names.handle(key)
+    await store.put(kept_as, raw, KEPT_SECONDS)
+    removed = await store.take(key)
     if removed not in {None, raw}:
-        store.create(key, removed or b"", KEPT_SECONDS)
+        await store.create(key, removed or b"", KEPT_SECONDS)
     # The id would be as good as a password to whoever reads the log.
     logger.error("A damaged session record is kept as %s: %s", kept_as, reason)
     health.count("damaged_records")
@@ -30,9 +28,5 @@ def set_aside(store: Store, key: str, raw: bytes, reason: str) -> None:
 
 def note_unreadable(key: str, reason: str) -> None:
     """Report a key that holds no bytes at all; it is left where it is."""
-    logger.error("Session record %s cannot be read: %s", _handle(key), reason)
+    logger.error("Session record %s cannot be read: %s", names.handle(key), reason)
     health.count("damaged_records")
-
-
-def _handle(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[:16]

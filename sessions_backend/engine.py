@@ -1,16 +1,13 @@
 """SessionStore: Django's contract. `SESSION_ENGINE = "sessions_backend.engine"`."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.contrib.sessions.backends.base import CreateError, UpdateError
-
-from sessions_backend import budget, conf, failover, lifetimes
+from sessions_backend import budget, failover, lifetimes, names
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.record import Record
 from sessions_backend.stored_session import StoredSession
+from sessions_backend.stores.base import finish
 
 
 class SessionStore(StoredSession):
@@ -40,6 +37,11 @@ class SessionStore(StoredSession):
         return True
 
     @property
+    def is_superseded(self) -> bool:
+        """Whether this id was rotated a moment ago, and another goes on for it."""
+        return self._successor is not None
+
+    @property
     def created_at(self) -> datetime | None:
         """When the absolute life began; None while SESSION_ABSOLUTE_AGE is not set."""
         self._get_session()  # type: ignore[attr-defined]  # not in the stubs
@@ -56,6 +58,8 @@ class SessionStore(StoredSession):
         """Whether a session that was only read has used up a tenth of its age."""
         if self._raw is None or not hasattr(self, "_session_cache"):
             return False
+        if self.is_superseded:
+            return False
         return lifetimes.is_renewal_due(
             remaining=self._remaining, age=self.get_expiry_age()
         )
@@ -71,7 +75,7 @@ class SessionStore(StoredSession):
 
     def exists(self, session_key: str | None) -> bool:
         return bool(session_key) and failover.store().exists(
-            conf.load().key_prefix + str(session_key)
+            names.record_key(str(session_key))
         )
 
     def load(self) -> Record:
@@ -80,24 +84,10 @@ class SessionStore(StoredSession):
 
         :raises StorageUnavailable: if it cannot be known now
         """
-        loaded = self._read() if self.session_key else None
-        if loaded is None:
-            self._session_key = None
-            return {}
-        data, raw, remaining, lifetime = loaded
-        if not hasattr(self, "_session_cache"):
-            self._raw, self._remaining, self._lifetime = raw, remaining, lifetime
-        return data
+        return finish(self._load(failover.blocking()))
 
     def create(self) -> None:
-        while True:
-            self._session_key = self._get_new_session_key()
-            try:
-                self.save(must_create=True)
-            except CreateError:
-                continue
-            self.modified = True
-            return
+        finish(self._create(failover.blocking()))
 
     def save(self, must_create: bool = False) -> None:
         """
@@ -110,20 +100,18 @@ class SessionStore(StoredSession):
         :raises UnstorableValue: if JSON cannot hold one of its values
         :raises StorageUnavailable: if the store does not answer in time
         """
-        if self.session_key is None:
-            self.create()
-        elif must_create:
-            self._save_new()
-        else:
-            self._get_session()  # type: ignore[attr-defined]  # not in the stubs
-            if self.session_key is None:
-                raise UpdateError
-            self._save_existing()
+        finish(self._save(failover.blocking(), must_create=must_create))
+
+    def renew(self) -> None:
+        """
+        Move the session's end to one full age from now.
+
+        :raises UpdateError: if the session ended before this call
+        """
+        finish(self._renew(failover.blocking()))
 
     def delete(self, session_key: str | None = None) -> None:
-        session_key = session_key or self.session_key
-        if session_key:
-            failover.store().remove(conf.load().key_prefix + session_key)
+        finish(self._delete(failover.blocking(), session_key))
 
     def flush(self) -> None:
         super().flush()
@@ -131,59 +119,48 @@ class SessionStore(StoredSession):
 
     def cycle_key(self) -> None:
         """
-        Give the session a new id; the old one ends at once.
+        Give the session a new id; the old one is no login any more.
 
-        If it was deleted meanwhile, only what this request itself has changed goes
-        on under the new id.
+        Requests that are under way with the old id see what it held beside the login
+        for SESSION_ROTATION_GRACE seconds (10), and what they change goes on under
+        the new one. If the session was deleted meanwhile, only what this request
+        itself has changed goes on.
         """
-        self._get_session()  # type: ignore[attr-defined]  # not in the stubs
-        former_id, base = self.session_key, self._raw
-        self.create()
-        if former_id is None:
-            return
-        present = failover.store().take(conf.load().key_prefix + former_id)
-        if base is not None and present != base:
-            self._merge(base, present or b"{}")
-            self._save_existing()
+        finish(self._cycle_key(failover.blocking()))
 
     @classmethod
     def clear_expired(cls) -> None:
         """Do nothing: keys expire by themselves."""
 
-    # The same for asyncio -----------------------------------------------------
+    # The same in an event loop ------------------------------------------------
 
     async def aexists(self, session_key: str | None) -> bool:
-        is_there: bool = await _in_thread(self.exists)(session_key)
-        return is_there
+        if not session_key:
+            return False
+        return await failover.astore().exists(names.record_key(session_key))
 
     async def aload(self) -> Record:
-        data: Record = await _in_thread(self.load)()
-        return data
+        return await self._load(failover.astore())
 
     async def acreate(self) -> None:
-        await _in_thread(self.create)()
+        await self._create(failover.astore())
 
     async def asave(self, must_create: bool = False) -> None:
-        await _in_thread(self.save)(must_create)
-
-    async def adelete(self, session_key: str | None = None) -> None:
-        await _in_thread(self.delete)(session_key)
-
-    async def aflush(self) -> None:
-        await _in_thread(self.flush)()
-
-    async def acycle_key(self) -> None:
-        await _in_thread(self.cycle_key)()
+        await self._save(failover.astore(), must_create=must_create)
 
     async def arenew(self) -> None:
-        await _in_thread(self.renew)()
+        await self._renew(failover.astore())
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        await self._delete(failover.astore(), session_key)
+
+    async def aflush(self) -> None:
+        await super().aflush()
+        self._forget_stored()
+
+    async def acycle_key(self) -> None:
+        await self._cycle_key(failover.astore())
 
     async def aget_expiry_age(self, **kwargs: Any) -> int:
         age: int = await super().aget_expiry_age(**kwargs)
         return self._at_most_until_the_end(age, **kwargs)
-
-
-def _in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    # Not the one thread that all synchronous code of a request shares: a slow Redis
-    # must not hold up the others.
-    return sync_to_async(function, thread_sensitive=False)

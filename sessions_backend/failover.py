@@ -1,25 +1,36 @@
 """
 Which store keeps the sessions. The only place that decides, and that says so.
 
-A process asks Redis once, when it starts; if Redis does not answer, the process keeps
-its sessions in the fallback until it ends.
+A process asks Redis when it starts. If Redis does not answer then, or stops to answer
+later, what the process knows goes on from the fallback, and is merged back on return.
 """
 
+import atexit
 import logging
 import os
 import re
 import threading
 from dataclasses import dataclass
 from enum import Enum
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
+from redis.connection import ConnectionPool
 from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 
-from sessions_backend import budget, conf
+from sessions_backend import budget, conf, health
+from sessions_backend.breaker import Breaker
+from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.stores.base import Store
-from sessions_backend.stores.local import LocalStore
+from sessions_backend.journal import Journal
+from sessions_backend.recovery import Listener, Recovery
+from sessions_backend.stores.base import AsyncStore, Blocking, Store, finish
+from sessions_backend.stores.failing_over import FailingOverStore, Situation
+from sessions_backend.stores.local import Asynchronous, Immediate, LocalStore
+from sessions_backend.stores.loops import LoopTransport
+from sessions_backend.stores.opening import pool_of
 from sessions_backend.stores.redis import RedisStore, Refused
+from sessions_backend.stores.threads import BlockingTransport
 
 logger = logging.getLogger("sessions_backend")
 
@@ -29,10 +40,18 @@ DECIDING_SETTINGS = frozenset(
         "SESSION_CACHE_ALIAS",
         "SESSION_FALLBACK_CACHE_ALIAS",
         "SESSION_REDIS_ENABLED",
+        "SESSION_STRICT",
+        "SESSION_COPIES",
+        "SESSION_COPIES_BYTES",
+        "SESSION_COPIES_AGE",
     }
 )
 _STARTUP_PING_SECONDS = 1.0
+_SETTLE_AT_EXIT_SECONDS = 2.0
 _SHORTEST_SECRET = 4
+# What may wait for Redis's return in one process.
+_JOURNAL_MOST = 20_000
+_JOURNAL_MOST_BYTES = 128 * 1024 * 1024
 _REFUSALS = (Refused, ResponseError, AuthenticationError, BusyLoadingError)
 
 
@@ -43,10 +62,13 @@ class Backend(Enum):
 
 @dataclass(slots=True)
 class _Choice:
-    backend: Backend
+    blocking: AsyncStore
     store: Store
-    is_degraded: bool
-    is_announced: bool
+    asynchronous: AsyncStore
+    # None where Redis is switched off.
+    situation: Situation | None
+    is_announced: bool = False
+    listener: Listener | None = None
 
 
 _choice: _Choice | None = None
@@ -58,46 +80,64 @@ def configure(*, announce: bool = True) -> Backend:
     """
     Choose this process's store, if it has none yet, and log the choice once.
 
-    Commands choose without a word (`announce=False`).
+    Commands choose without a word (`announce=False`). A process that announces serves
+    requests, and listens from then on for sessions that others have ended.
     """
     global _choice, _was_announced  # noqa: PLW0603  # one choice for each process
     with _lock:
         if _choice is None or (announce and not _choice.is_announced):
             say = _Announcer(is_silent=not announce)
-            if _choice is None:
-                _choice = _choose(say)
-            else:
-                _repeat(_choice, say)
+            if _choice is not None:
+                _let_go(_choice)
+            _choice = _choose(say)
             _choice.is_announced = announce
             _was_announced = _was_announced or announce
-        return _choice.backend
+            if announce and _choice.listener is not None:
+                _choice.listener.start()
+        return _backend_of(_choice)
 
 
 def store() -> Store:
-    """Return the store that serves this process."""
-    if _choice is None:
-        # A worker forked after its parent had spoken serves, too, and says so.
-        configure(announce=_was_announced)
-    return _choice.store  # type: ignore[union-attr]  # configure() has just set it
+    """Return the store that serves this process, for code that blocks."""
+    return _chosen().store
+
+
+def blocking() -> AsyncStore:
+    """Return the same with coroutines that block, for `finish`."""
+    return _chosen().blocking
+
+
+def astore() -> AsyncStore:
+    """Return the same for code in an event loop."""
+    return _chosen().asynchronous
 
 
 def active_backend() -> Backend:
-    store()
-    return _choice.backend  # type: ignore[union-attr]  # store() has just set it
+    """Say which store answers at this moment."""
+    return _backend_of(_chosen())
 
 
 def is_degraded() -> bool:
-    """Say whether the sessions are kept elsewhere than the settings ask for."""
-    store()
-    return _choice.is_degraded  # type: ignore[union-attr]  # store() has just set it
+    """Say whether sessions are kept elsewhere than the settings ask for."""
+    situation = _chosen().situation
+    return situation is not None and (
+        situation.breaker.is_open or len(situation.journal) > 0
+    )
+
+
+def situation() -> Situation | None:
+    """Return breaker, copies and journal, for who watches them."""
+    return _chosen().situation
 
 
 def ping() -> bool:
     """Ask the serving store, for at most a second, whether it answers."""
-    serving = store()
+    serving = _chosen()
+    if _backend_of(serving) is Backend.LOCAL:
+        return True
     try:
         with budget.of_seconds(_STARTUP_PING_SECONDS):
-            serving.ping()
+            serving.store.ping()
     except StorageUnavailable:
         return False
     return True
@@ -108,7 +148,7 @@ def reset() -> None:
     global _choice, _was_announced  # noqa: PLW0603  # see configure
     with _lock:
         if _choice is not None:
-            _choice.store.close()
+            _let_go(_choice)
         _choice = None
         _was_announced = False
         conf.load.cache_clear()
@@ -133,43 +173,119 @@ class _Announcer:
             logger.log(level, "%s", line)
 
 
+def _chosen() -> _Choice:
+    if _choice is None:
+        # A worker forked after its parent had spoken serves, too, and says so.
+        configure(announce=_was_announced)
+    return cast("_Choice", _choice)
+
+
+def _backend_of(choice: _Choice) -> Backend:
+    if choice.situation is None:
+        return Backend.LOCAL
+    is_away = choice.situation.breaker.is_open and not choice.situation.is_strict
+    return Backend.LOCAL if is_away else Backend.REDIS
+
+
 def _choose(say: _Announcer) -> _Choice:
     if not conf.load().is_redis_enabled:
-        return _choose_local(say, is_degraded=False)
-    url = _url()
-    say(logging.INFO, f"🔴 Using RedisSessionStore (url={masked(url)})")
-    redis = RedisStore(conf.load().cache_alias)
+        _announce_local(say)
+        local = LocalStore(conf.load().fallback_cache_alias)
+        return _Choice(
+            cast("AsyncStore", Immediate(local)),
+            cast("Store", local),
+            cast("AsyncStore", Asynchronous(local)),
+            situation=None,
+        )
+    say(logging.INFO, f"🔴 Using RedisSessionStore (url={masked(_url())})")
+    pool = pool_of(conf.load().cache_alias)
+    redis = RedisStore(BlockingTransport(pool))
+    choice = _failing_over(redis, pool)
     try:
         with budget.of_seconds(_STARTUP_PING_SECONDS):
-            redis.ping()
+            finish(redis.ping())
+            _mark(choice)
     except StorageUnavailable as outage:
-        if isinstance(outage.__cause__, _REFUSALS):
-            say(
-                logging.WARNING,
-                "⚠️ Redis connection failed - sessions may not persist",
-            )
-        else:
-            reason = _without_credentials(str(outage.__cause__), url)
-            say(logging.ERROR, f"❌ Failed to connect to Redis: {reason}")
+        _fall_back(choice, outage, say)
+    else:
+        say(logging.INFO, "✅ Redis connection successful")
+    return choice
+
+
+def _failing_over(redis: RedisStore, pool: ConnectionPool) -> _Choice:
+    settings = conf.load()
+    breaker = Breaker()
+    copies = Copies(
+        most=settings.copies,
+        most_bytes=settings.copies_bytes,
+        age_seconds=settings.copies_age_seconds,
+    )
+    journal = Journal(
+        LocalStore(settings.fallback_cache_alias),
+        copies,
+        breaker,
+        most=_JOURNAL_MOST,
+        most_bytes=_JOURNAL_MOST_BYTES,
+    )
+    recovery = Recovery(redis, breaker, copies, journal)
+    listener = Listener(RedisStore(BlockingTransport(pool)), recovery, breaker, journal)
+
+    def note_outage(error: BaseException) -> None:
+        health.count("outages")
+        logger.error("Redis cannot be reached: %s", _without_credentials(str(error)))
+        listener.interrupt()
+        recovery.begin()
+
+    breaker.on_open = note_outage
+    shared = Situation(breaker, copies, journal, recovery, settings.is_strict)
+    serving = FailingOverStore(redis, shared, is_async=False)
+    asynchronous = FailingOverStore(
+        RedisStore(LoopTransport(pool)), shared, is_async=True
+    )
+    return _Choice(
+        serving,
+        Blocking(serving),
+        asynchronous,
+        situation=shared,
+        listener=None if settings.is_strict else listener,
+    )
+
+
+def _mark(choice: _Choice) -> None:
+    try:
+        if choice.situation is not None:
+            choice.situation.recovery.mark()
+    except StorageUnavailable as outage:
+        if not (isinstance(outage.__cause__, Refused)):
+            raise
+        # Redis serves, and takes no writes now; it is marked when it does again.
+
+
+def _fall_back(choice: _Choice, outage: StorageUnavailable, say: _Announcer) -> None:
+    if isinstance(outage.__cause__, _REFUSALS):
+        say(logging.WARNING, "⚠️ Redis connection failed - sessions may not persist")
+    else:
+        reason = _without_credentials(str(outage.__cause__))
+        say(logging.ERROR, f"❌ Failed to connect to Redis: {reason}")
+    shared = cast("Situation", choice.situation)
+    if not shared.is_strict:
         say(logging.WARNING, "⚠️ Falling back to InMemorySessionStore")
-        return _choose_local(say, is_degraded=True)
-    say(logging.INFO, "✅ Redis connection successful")
-    redis.is_serving = True
-    return _Choice(Backend.REDIS, redis, is_degraded=False, is_announced=False)
+        _announce_local(say)
+    shared.breaker.open_at_start()
+    shared.recovery.begin()
 
 
-def _choose_local(say: _Announcer, *, is_degraded: bool) -> _Choice:
+def _announce_local(say: _Announcer) -> None:
     say(logging.INFO, "💾 Using InMemorySessionStore (development only)")
-    local = LocalStore(conf.load().fallback_cache_alias)
-    return _Choice(Backend.LOCAL, local, is_degraded=is_degraded, is_announced=False)
 
 
-def _repeat(choice: _Choice, say: _Announcer) -> None:
-    """Say what a silent call chose before; a process that asks again gets news."""
-    fresh = _choose(say)
-    if fresh.backend is not choice.backend:
-        choice.backend, choice.store = fresh.backend, fresh.store
-        choice.is_degraded = fresh.is_degraded
+def _let_go(choice: _Choice) -> None:
+    if choice.listener is not None:
+        choice.listener.stop()
+    if choice.situation is not None:
+        choice.situation.recovery.stop()
+    choice.store.close()
+    choice.asynchronous.close()
 
 
 def _url() -> str:
@@ -179,8 +295,8 @@ def _url() -> str:
     return str(location[0])
 
 
-def _without_credentials(reason: str, url: str) -> str:
-    parts = urlsplit(url)
+def _without_credentials(reason: str) -> str:
+    parts = urlsplit(_url())
     cache = conf.cache_entry(conf.load().cache_alias) or {}
     options = cache.get("OPTIONS", {})
     secrets = {parts.password, parts.username, options.get("PASSWORD")} - {None}
@@ -191,10 +307,16 @@ def _without_credentials(reason: str, url: str) -> str:
     return reason
 
 
+def _settle_before_exit() -> None:
+    if _choice is not None and _choice.situation is not None:
+        _choice.situation.recovery.settle_before_exit(_SETTLE_AT_EXIT_SECONDS)
+
+
 def _choose_again_in_a_child() -> None:
     global _choice, _lock  # noqa: PLW0603  # see configure
     _choice = None
     _lock = threading.RLock()
 
 
+atexit.register(_settle_before_exit)
 os.register_at_fork(after_in_child=_choose_again_in_a_child)

@@ -6,15 +6,13 @@ provider. Each has one key, so every step is atomic and one round trip, on a clu
 too. Labels stand in key names as their SHA-256.
 """
 
-import hashlib
 from datetime import timedelta
 
-from sessions_backend import conf, failover
-from sessions_backend.stores.base import Replacement, Stored
-
-PREFIX = f"{conf.AUXILIARY_PREFIX}label:"
-# No session id has this character.
-_REVOKED = b"!"
+from sessions_backend import failover
+from sessions_backend.exceptions import StorageUnavailable
+from sessions_backend.journal import REVOKED
+from sessions_backend.names import label_key, record_key
+from sessions_backend.stores.base import Replacement, Store, Stored
 
 
 def lookup(label: str) -> tuple[str | None, bool]:
@@ -23,10 +21,10 @@ def lookup(label: str) -> tuple[str | None, bool]:
 
     :raises StorageUnavailable: if it cannot be known now
     """
-    stored = failover.store().load(_key(label))
+    stored = failover.store().load(label_key(label))
     if not isinstance(stored, Stored):
         return None, False
-    if stored.raw == _REVOKED:
+    if stored.raw == REVOKED:
         return None, True
     return stored.raw.decode(), False
 
@@ -37,8 +35,10 @@ def link(label: str, session_key: str, *, ttl: timedelta | int) -> str | None:
 
     None if the label was revoked: then no session may be had by it.
     """
-    present = failover.store().claim(_key(label), session_key.encode(), _seconds(ttl))
-    return None if present == _REVOKED else present.decode()
+    present = failover.store().claim(
+        label_key(label), session_key.encode(), _seconds(ttl)
+    )
+    return None if present == REVOKED else present.decode()
 
 
 def relink(
@@ -49,9 +49,9 @@ def relink(
 
     With `expected` only if it still leads there. A revoked label stays revoked.
     """
-    store, key, raw = failover.store(), _key(label), session_key.encode()
+    store, key, raw = failover.store(), label_key(label), session_key.encode()
     present = expected.encode() if expected else store.claim(key, raw, _seconds(ttl))
-    while present != _REVOKED:
+    while present != REVOKED:
         outcome = store.replace(key, present, raw, _seconds(ttl))
         if outcome is Replacement.DONE:
             return True
@@ -66,18 +66,27 @@ def revoke(label: str, *, ttl: timedelta | int) -> str | None:
     End the label's session, and let it have none for `ttl`; return the former id.
 
     The mark comes first: a request that links the label meanwhile finds it.
+
+    :raises StorageUnavailable: if Redis is away and this process does not know the
+        label. It is noted all the same, and done on Redis's return.
     """
-    store = failover.store()
-    former = store.put(_key(label), _REVOKED, _seconds(ttl))
-    if former is None or former == _REVOKED:
+    store, key = failover.store(), label_key(label)
+    # Asked before, too: a mark that is sent a second time, because a connection broke
+    # before its reply, finds the first.
+    known = _held(store, key)
+    former = store.put(key, REVOKED, _seconds(ttl))
+    held = {known, former} - {None, REVOKED}
+    for name in held:
+        store.remove(record_key((name or b"").decode()))
+    return held.pop().decode() if held else None  # type: ignore[union-attr]  # no None
+
+
+def _held(store: Store, key: str) -> bytes | None:
+    try:
+        stored = store.load(key)
+    except StorageUnavailable:
         return None
-    session_key = former.decode()
-    store.remove(conf.load().key_prefix + session_key)
-    return session_key
-
-
-def _key(label: str) -> str:
-    return PREFIX + hashlib.sha256(label.encode()).hexdigest()
+    return stored.raw if isinstance(stored, Stored) else None
 
 
 def _seconds(ttl: timedelta | int) -> int:

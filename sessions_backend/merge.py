@@ -11,7 +11,9 @@ from typing import Any
 from sessions_backend.record import Record, same
 
 _MISSING = object()
-_USER_ID = "_auth_user_id"
+USER_ID = "_auth_user_id"
+_LOGIN_PREFIX = "_auth_"
+_LOGIN_UNITS = ("tokens", "user_info")
 _LIFETIME = ("created_at", "expires_at")
 
 
@@ -23,7 +25,7 @@ def merge(*, base: Record, earlier: Record, later: Record) -> Record:
     stored since, `later` what is to be stored now.
     """
     if _are_of_two_users(earlier, later):
-        login_was_later = not same(base.get(_USER_ID), later.get(_USER_ID))
+        login_was_later = not same(base.get(USER_ID), later.get(USER_ID))
         return dict(later if login_was_later else earlier)
 
     merged = _merge_objects(base, earlier, later)
@@ -44,8 +46,17 @@ def absorb(target: Record, merged: Record) -> None:
             target[key] = value
 
 
+def without_login(record: Record) -> Record:
+    """Return what a session holds beside who somebody is."""
+    return {
+        key: value
+        for key, value in record.items()
+        if not key.startswith(_LOGIN_PREFIX) and key not in _LOGIN_UNITS
+    }
+
+
 def _are_of_two_users(earlier: Record, later: Record) -> bool:
-    one, other = earlier.get(_USER_ID), later.get(_USER_ID)
+    one, other = earlier.get(USER_ID), later.get(USER_ID)
     return one is not None and other is not None and not same(one, other)
 
 
@@ -75,8 +86,9 @@ def _stands(base: Any, earlier: Any, later: Any) -> bool:
 
 def _units(*records: Record) -> Iterable[tuple[str, ...]]:
     # A login is several keys that only make sense together.
-    login = {key for record in records for key in record if key.startswith("_auth_")}
-    return (tuple(sorted(login)), ("tokens",), ("user_info",), _LIFETIME)
+    keys = {key for record in records for key in record}
+    login = sorted(key for key in keys if key.startswith(_LOGIN_PREFIX))
+    return (tuple(login), *((unit,) for unit in _LOGIN_UNITS), _LIFETIME)
 
 
 def _take_whole(

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoMiddleware
@@ -42,6 +41,36 @@ def _is_transient(request: HttpRequest) -> bool:
     return getattr(request, _ATTACHED, None) == "transient"
 
 
+def _is_to_be_saved(session: Any) -> bool:
+    return bool(session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
+
+
+def _is_renewal_due(session: Any) -> bool:
+    return bool(getattr(session, "is_renewal_due", False))
+
+
+def _renewed(session: Any) -> bool:
+    try:
+        session.renew()
+    except StorageUnavailable:
+        # The page was made from a session that was known; the next one renews.
+        return _forgiven()
+    return True
+
+
+async def _arenewed(session: Any) -> bool:
+    try:
+        await session.arenew()
+    except StorageUnavailable:
+        return _forgiven()
+    return True
+
+
+def _forgiven() -> bool:
+    budget.current().outage = None
+    return False
+
+
 class SessionMiddleware(DjangoMiddleware):
     def __init__(self, get_response: Callable[..., Any]) -> None:
         super().__init__(get_response)
@@ -61,9 +90,7 @@ class SessionMiddleware(DjangoMiddleware):
         with budget.of_one_request() as spent:
             self.process_request(request)
             response = await self.get_response(request)  # type: ignore[misc]  # async
-            finish = sync_to_async(self._finished, thread_sensitive=False)
-            finished: HttpResponseBase = await finish(request, response, spent)
-            return finished
+            return await self._afinished(request, response, spent)
 
     def process_exception(
         self, request: HttpRequest, exception: Exception
@@ -80,27 +107,35 @@ class SessionMiddleware(DjangoMiddleware):
 
         :raises StorageUnavailable: if a change cannot be kept
         """
-        session = getattr(request, "session", None)
-        if session is None:
+        if not self._is_to_be_kept(request, response):
             return response
-        if session.accessed:
-            patch_vary_headers(response, ("Cookie",))
-        if session.is_empty():
-            if settings.SESSION_COOKIE_NAME in request.COOKIES:
-                self._delete_cookie(request, response)
-            return response
-        if response.status_code >= _SERVER_ERRORS or _is_transient(request):
-            return response
+        session: Any = request.session
         try:
-            is_kept = self._keep(session)
+            if _is_to_be_saved(session):
+                session.save()
+                is_kept = True
+            else:
+                is_kept = _is_renewal_due(session) and _renewed(session)
         except UpdateError:
-            # Deleted while this request was under way: what the view has answered
-            # stands, nothing is saved.
-            self._delete_cookie(request, response)
+            return self._ended(request, response)
+        return self._kept(request, response) if is_kept else response
+
+    async def aprocess_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Do the same without leaving the event loop."""
+        if not self._is_to_be_kept(request, response):
             return response
-        if is_kept:
-            self._set_cookie(request, response)
-        return response
+        session: Any = request.session
+        try:
+            if _is_to_be_saved(session):
+                await session.asave()
+                is_kept = True
+            else:
+                is_kept = _is_renewal_due(session) and await _arenewed(session)
+        except UpdateError:
+            return self._ended(request, response)
+        return self._kept(request, response) if is_kept else response
 
     def _finished(
         self, request: HttpRequest, response: HttpResponseBase, spent: budget.Budget
@@ -115,19 +150,45 @@ class SessionMiddleware(DjangoMiddleware):
         # which cannot be known is not the page of somebody without one.
         return unavailable_response(request, outage, instead_of=response)
 
-    def _keep(self, session: Any) -> bool:
-        """Save or renew what needs it; say whether the cookie's end moves as well."""
-        if session.modified or settings.SESSION_SAVE_EVERY_REQUEST:
-            session.save()
-            return True
-        if not getattr(session, "is_renewal_due", False):
+    async def _afinished(
+        self, request: HttpRequest, response: HttpResponseBase, spent: budget.Budget
+    ) -> HttpResponseBase:
+        outage = spent.outage
+        if outage is None:
+            try:
+                return await self.aprocess_response(request, response)
+            except StorageUnavailable as error:
+                outage = error
+        return unavailable_response(request, outage, instead_of=response)
+
+    def _is_to_be_kept(self, request: HttpRequest, response: HttpResponseBase) -> bool:
+        """Say whether there is a session to save or renew; an empty one goes."""
+        session = getattr(request, "session", None)
+        if session is None:
             return False
-        try:
-            session.renew()
-        except StorageUnavailable:
-            # The page was made from a session that was known; the next one renews.
+        if session.accessed:
+            patch_vary_headers(response, ("Cookie",))
+        if session.is_empty():
+            if settings.SESSION_COOKIE_NAME in request.COOKIES:
+                self._delete_cookie(request, response)
             return False
-        return True
+        return response.status_code < _SERVER_ERRORS and not _is_transient(request)
+
+    def _ended(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        # Deleted while this request was under way: what the view has answered stands,
+        # nothing is saved.
+        self._delete_cookie(request, response)
+        return response
+
+    def _kept(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        # The browser has been given the new id of a rotated session by then.
+        if not getattr(request.session, "is_superseded", False):
+            self._set_cookie(request, response)
+        return response
 
     def _set_cookie(self, request: HttpRequest, response: HttpResponseBase) -> None:
         if hasattr(request, _ATTACHED):

@@ -5,12 +5,11 @@ A session id is as good as a password: it is shown by a handle, the beginning of
 SHA-256, which leads to the session for who may ask Redis, and for nobody else.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sessions_backend import conf, failover, record
+from sessions_backend import conf, failover, names, record
 from sessions_backend.exceptions import DamagedRecord
 from sessions_backend.record import Record
 from sessions_backend.signals import session_revoked
@@ -34,7 +33,7 @@ class Found(NamedTuple):
 
 
 def handle_of(session_key: str) -> str:
-    return hashlib.sha256(session_key.encode()).hexdigest()[:_HANDLE_LENGTH]
+    return names.handle(session_key)
 
 
 def all_sessions(*, limit: int) -> Iterator[Found]:
@@ -57,7 +56,7 @@ def find(name: str) -> Found | None:
 
 def read(session_key: str) -> Found | None:
     """Return one session; its record is None if it cannot be read."""
-    stored = failover.store().load(conf.load().key_prefix + session_key)
+    stored = failover.store().load(names.record_key(session_key))
     if stored is None:
         return None
     if not isinstance(stored, Stored):
@@ -70,7 +69,7 @@ def read(session_key: str) -> Found | None:
 
 def revoke(found: Found) -> bool:
     """End a session and tell the project; False if it had ended meanwhile."""
-    if not failover.store().remove(conf.load().key_prefix + found.session_key):
+    if not failover.store().remove(names.record_key(found.session_key)):
         return False
     session_revoked.send(
         sender=revoke, session_key=found.session_key, record=found.record or {}

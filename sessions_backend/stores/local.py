@@ -1,29 +1,36 @@
 """LocalStore: sessions in any cache of Django's, by default in the process's memory."""
 
+import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 
 from sessions_backend import budget as budgets
+from sessions_backend import names
 from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.stores.base import Replacement, Stored
+from sessions_backend.stores.base import Replacement, Stored, Successor
 
 # Django's own default of 300 would log people out at random.
 MAX_ENTRIES = 100_000
+# A process that ends within a step leaves its lock behind for so long.
+_LOCK_SECONDS = 2
+_LOCK_PAUSE_SECONDS = 0.002
 
 
 class LocalStore:
     """
-    The same promises as Redis, within one process.
+    The same promises as Redis, in a cache.
 
-    Caches have no compare-and-set, so a lock makes each step one step. A cache that
-    several processes share is safe against lost updates within each of them only.
+    Caches have no compare-and-set, so a lock makes each step one step: a thread's lock
+    within the process, and where a cache may be shared, an entry made by `add`, which
+    is atomic in every cache of Django's but the file-based one.
     """
 
     def __init__(self, cache_alias: str | None = None) -> None:
@@ -33,57 +40,76 @@ class LocalStore:
             self._cache = LocMemCache(f"sessions-{id(self)}", {"OPTIONS": options})
         else:
             self._alias = cache_alias
-        self._is_own = cache_alias is None
+        self.is_own_memory = cache_alias is None
         self._lock = threading.RLock()
 
     def load(self, key: str) -> Stored | None:
         return self._entry(key)
 
-    def create(self, key: str, raw: bytes, ttl: int) -> bool:
-        with self._lock:
+    def load_many(self, keys: Sequence[str]) -> list[Stored | None]:
+        return [self._entry(key) for key in keys]
+
+    def create(
+        self, key: str, raw: bytes, ttl: int, *, listed_in: str | None = None
+    ) -> bool:
+        with self._locked(key):
             if self._entry(key) is not None:
                 return False
             self._write(key, raw, ttl)
-            return True
+        self._list(key, listed_in, ttl)
+        return True
 
     def replace(
-        self, key: str, expected: bytes | None, raw: bytes, ttl: int
+        self,
+        key: str,
+        expected: bytes | None,
+        raw: bytes,
+        ttl: int,
+        *,
+        listed_in: str | None = None,
     ) -> Replacement | bytes:
-        with self._lock:
+        with self._locked(key):
             present = self._entry(key)
             if present is None:
                 return Replacement.GONE
             if expected is not None and present.raw not in {expected, raw}:
                 return present.raw
             self._write(key, raw, ttl)
-            return Replacement.DONE
+        self._list(key, listed_in, ttl)
+        return Replacement.DONE
 
-    def renew(self, key: str, ttl: int) -> bool:
-        with self._lock:
+    def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
+        with self._locked(key):
             present = self._entry(key)
             if present is None:
                 return False
             self._write(key, present.raw, ttl)
-            return True
+        self._list(key, listed_in, ttl)
+        return True
 
     def remove(self, key: str) -> bool:
         return self.take(key) is not None
 
-    def take(self, key: str) -> bytes | None:
-        with self._lock:
+    def remove_many(self, keys: Sequence[str]) -> int:
+        return sum(self.remove(key) for key in keys)
+
+    def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
+        with self._locked(key):
             present = self._entry(key)
+            if leaving is not None:
+                self._write(*leaving)
             with _outages_translated():
                 self._where.delete(key)
             return None if present is None else present.raw
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
-        with self._lock:
+        with self._locked(key):
             former = self._entry(key)
             self._write(key, raw, ttl)
             return None if former is None else former.raw
 
     def claim(self, key: str, raw: bytes, ttl: int) -> bytes:
-        with self._lock:
+        with self._locked(key):
             present = self._entry(key)
             if present is not None:
                 return present.raw
@@ -95,7 +121,7 @@ class LocalStore:
 
     def keys(self, prefix: str, *, limit: int) -> Iterator[str]:
         """Name keys; a cache that is not this store's own cannot be searched."""
-        if not self._is_own:
+        if not self.is_own_memory:
             return
         own: Any = self._where
         begin = own.make_key(prefix)
@@ -103,29 +129,133 @@ class LocalStore:
         for key in found[:limit]:
             yield key.removeprefix(own.make_key(""))
 
+    def listed(self, list_key: str) -> list[str]:
+        now = time.time()
+        return [name for name, end in self._list_of(list_key).items() if end > now]
+
+    def unlist(self, list_key: str, names: Sequence[str]) -> None:
+        with self._locked(list_key):
+            present = self._list_of(list_key)
+            for name in names:
+                present.pop(name, None)
+            self._write_list(list_key, present)
+
     def ping(self) -> None:
         """Say nothing: memory answers."""
 
     def close(self) -> None:
         """Keep nothing open."""
 
+    def written_at(self, key: str) -> float:
+        """Return when a key was last written, as Unix time; 0 if it is not there."""
+        with _outages_translated():
+            entry = self._where.get(key)
+        return 0.0 if entry is None else float(entry[2])
+
     @property
     def _where(self) -> BaseCache:
         # Django gives each thread its own object for an alias.
-        return self._cache if self._is_own else caches[self._alias]
+        return self._cache if self.is_own_memory else caches[self._alias]
+
+    @contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        with self._lock:
+            if self.is_own_memory:
+                yield
+                return
+            name, mine = f"{names.AUXILIARY_PREFIX}lock:{key}", secrets.token_hex(8)
+            self._wait_for_lock(name, mine)
+            try:
+                yield
+            finally:
+                with _outages_translated():
+                    if self._where.get(name) == mine:
+                        self._where.delete(name)
+
+    def _wait_for_lock(self, name: str, mine: str) -> None:
+        give_up_at = time.monotonic() + _LOCK_SECONDS
+        with _outages_translated():
+            while not self._where.add(name, mine, _LOCK_SECONDS):
+                if time.monotonic() > give_up_at:
+                    raise TimeoutError("another process holds its lock")
+                time.sleep(_LOCK_PAUSE_SECONDS)
 
     def _entry(self, key: str) -> Stored | None:
         with _outages_translated():
             entry = self._where.get(key)
         if entry is None:
             return None
-        raw, ends_at = entry
+        raw, ends_at, _ = entry
         remaining = ends_at - time.time()
         return Stored(raw, remaining) if remaining > 0 else None
 
     def _write(self, key: str, raw: bytes, ttl: int) -> None:
+        now = time.time()
         with _outages_translated():
-            self._where.set(key, (raw, time.time() + ttl), ttl)
+            self._where.set(key, (raw, now + ttl, now), ttl)
+
+    def _list(self, key: str, list_key: str | None, ttl: int) -> None:
+        if list_key is None:
+            return
+        with self._locked(list_key):
+            present = self._list_of(list_key)
+            present[names.name_of(key)] = time.time() + ttl
+            self._write_list(list_key, present)
+
+    def _list_of(self, list_key: str) -> dict[str, float]:
+        with _outages_translated():
+            return dict(self._where.get(list_key) or {})
+
+    def _write_list(self, list_key: str, present: dict[str, float]) -> None:
+        now = time.time()
+        alive = {name: end for name, end in present.items() if end > now}
+        with _outages_translated():
+            if alive:
+                ttl = int(max(alive.values()) - now) + 1
+                self._where.set(list_key, alive, ttl)
+            else:
+                self._where.delete(list_key)
+
+
+class Asynchronous:
+    """
+    The asyncio face of a store that blocks.
+
+    Memory answers at once; any other cache is asked in a thread, for it may wait.
+    """
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+        if self._store.is_own_memory:
+
+            async def at_once(*arguments: Any, **options: Any) -> Any:
+                return method(*arguments, **options)
+
+            return at_once
+        # Not the one thread that all synchronous code of a request shares.
+        return sync_to_async(method, thread_sensitive=False)
+
+    async def keys(self, prefix: str, *, limit: int) -> Any:
+        for key in self._store.keys(prefix, limit=limit):
+            yield key
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class Immediate(Asynchronous):
+    """The same for code that blocks anyway: nothing ever hops to a thread."""
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        async def at_once(*arguments: Any, **options: Any) -> Any:
+            return method(*arguments, **options)
+
+        return at_once
 
 
 @contextmanager

@@ -10,11 +10,29 @@ import socket
 import time
 from typing import Any
 
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
 from redis.connection import Connection, ConnectionPool
 from redis.sentinel import SentinelManagedConnection
 
 from sessions_backend.stores.lookups import lookups
 from sessions_backend.stores.wire import Wire
+
+
+def pool_of(cache_alias: str) -> ConnectionPool:
+    """
+    Return django-redis's own pool for an alias: it holds how to connect.
+
+    :raises ImproperlyConfigured: if the alias is not a cache of django-redis
+    """
+    client: Any = getattr(caches[cache_alias], "client", None)
+    if not hasattr(client, "get_client"):
+        raise ImproperlyConfigured(
+            f"SESSION_CACHE_ALIAS is {cache_alias!r}, which is not a cache of "
+            "django-redis: set its BACKEND to 'django_redis.cache.RedisCache'."
+        )
+    pool: ConnectionPool = client.get_client(write=True).connection_pool
+    return pool
 
 
 def open_wire(pool: ConnectionPool, *, deadline: float) -> Wire:
@@ -28,13 +46,32 @@ def open_wire(pool: ConnectionPool, *, deadline: float) -> Wire:
     _leave_out_what_sessions_do_not_need(connection)
     _connect_before(connection, deadline)
     if isinstance(connection, SentinelManagedConnection):
-        connection.host, connection.port = _address_from_sentinel(connection, deadline)
+        found = sentinel_address(connection.connection_pool, deadline)
+        connection.host, connection.port = found
     try:
         connection.connect_check_health(check_health=False, retry_socket_connect=False)
     except BaseException:
         connection.disconnect()
         raise
     return Wire(connection, connection._sock.sock)  # noqa: SLF001  # has no public name
+
+
+def sentinel_address(pool: Any, deadline: float) -> tuple[str, int]:
+    """
+    Ask the Sentinels of a pool where its server is now.
+
+    :raises OSError: if none answers before `deadline`, and none has before
+    """
+
+    def ask() -> Any:
+        return (
+            pool.get_master_address() if pool.is_master else next(pool.rotate_slaves())
+        )
+
+    address: tuple[str, int] = lookups.find(
+        ("sentinel", pool.service_name, pool.is_master), ask, deadline=deadline
+    )
+    return address
 
 
 def _leave_out_what_sessions_do_not_need(connection: Any) -> None:
@@ -100,20 +137,6 @@ def _addresses(host: str, port: int, deadline: float) -> list[str]:
 
     addresses: list[str] = lookups.find((host, port), look_up, deadline=deadline)
     return addresses
-
-
-def _address_from_sentinel(connection: Any, deadline: float) -> tuple[str, int]:
-    pool = connection.connection_pool
-
-    def ask() -> Any:
-        return (
-            pool.get_master_address() if pool.is_master else next(pool.rotate_slaves())
-        )
-
-    address: tuple[str, int] = lookups.find(
-        ("sentinel", pool.service_name, pool.is_master), ask, deadline=deadline
-    )
-    return address
 
 
 def _allow_what_is_left(connection: Any, deadline: float) -> None:

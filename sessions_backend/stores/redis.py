@@ -1,72 +1,95 @@
 """RedisStore: sessions in Redis or Valkey (7.0 or newer), one round trip a call."""
 
 import hashlib
-import logging
-import os
-import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import hiredis
-from django.core.cache import caches
-from django.core.exceptions import ImproperlyConfigured
 from redis.exceptions import RedisError
 
 from sessions_backend import budget as budgets
+from sessions_backend import names
 from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.stores.base import Replacement, Stored, Unreadable
-from sessions_backend.stores.opening import open_wire
+from sessions_backend.stores.base import (
+    Replacement,
+    Stored,
+    Successor,
+    Unreadable,
+)
 from sessions_backend.stores.scripts import REPLACE, Script
-from sessions_backend.stores.wire import ClosedBeforeReply, Wire
+from sessions_backend.stores.transport import Command, Transport
 
 # Its stub takes a tuple of one.
 _pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
 _SCAN_COUNT = 500
+# What is pipelined at most, so that no request of an operator holds up the others.
+_BATCH = 1000
+# More logouts than a process could miss while it connects again.
+_ENDED_KEPT = 10_000
+_WRITE_REFUSALS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
 
-logger = logging.getLogger("sessions_backend")
+
+class Refused(RedisError):
+    """Redis was reached, and answered with an error."""
+
+    @property
+    def is_of_writes_only(self) -> bool:
+        return str(self).startswith(_WRITE_REFUSALS)
 
 
 class RedisStore:
-    """One connection for each thread of each process, made as the alias says."""
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
-    def __init__(self, cache_alias: str) -> None:
-        client: Any = getattr(caches[cache_alias], "client", None)
-        if not hasattr(client, "get_client"):
-            raise ImproperlyConfigured(
-                f"SESSION_CACHE_ALIAS is {cache_alias!r}, which is not a cache of "
-                "django-redis: set its BACKEND to 'django_redis.cache.RedisCache'."
-            )
-        self._pool = client.get_client(write=True).connection_pool
-        # Set by who chose this store; the start-up ping has lines of its own.
-        self.is_serving = False
-        self._is_away = False
-        self._start_anew()
-        _stores.add(self)
-
-    def load(self, key: str) -> Stored | Unreadable | None:
+    async def load(self, key: str) -> Stored | Unreadable | None:
         # Both answers in one round trip: the bytes, and whether renewal is due.
-        raw, remaining = self._ask(_pack(("GET", key)) + _pack(("TTL", key)), 2)
-        if type(raw) is bytes:
-            return Stored(raw, remaining if remaining != -1 else float("inf"))
-        if raw is None:
-            return None
-        if str(raw).startswith("WRONGTYPE"):
-            return Unreadable(str(raw))
-        raise self._refusal(raw)
+        raw, remaining = await self._ask(
+            Command(key, _pack(("GET", key))),
+            Command(key, _pack(("TTL", key))),
+            tolerated="WRONGTYPE",
+        )
+        return _loaded(raw, remaining)
 
-    def create(self, key: str, raw: bytes, ttl: int) -> bool:
-        return self._ask_one("SET", key, raw, "NX", "EX", ttl) is not None
+    async def load_many(self, keys: Sequence[str]) -> list[Stored | Unreadable | None]:
+        found: list[Stored | Unreadable | None] = []
+        for batch in _batches(keys):
+            commands = [
+                Command(key, _pack((name, key)))
+                for key in batch
+                for name in ("GET", "TTL")
+            ]
+            replies = await self._ask(*commands, tolerated="WRONGTYPE")
+            found += map(_loaded, replies[::2], replies[1::2])
+        return found
 
-    def replace(
-        self, key: str, expected: bytes | None, raw: bytes, ttl: int
+    async def create(
+        self, key: str, raw: bytes, ttl: int, *, listed_in: str | None = None
+    ) -> bool:
+        done, *_ = await self._ask(
+            _command("SET", key, raw, "NX", "EX", ttl), *_listing(key, listed_in, ttl)
+        )
+        if done is None and listed_in:
+            await self.unlist(listed_in, [names.name_of(key)])
+        return done is not None
+
+    async def replace(
+        self,
+        key: str,
+        expected: bytes | None,
+        raw: bytes,
+        ttl: int,
+        *,
+        listed_in: str | None = None,
     ) -> Replacement | bytes:
+        listing = _listing(key, listed_in, ttl)
         if expected is None:
-            done = self._ask_one("SET", key, raw, "XX", "EX", ttl)
+            done, *_ = await self._ask(
+                _command("SET", key, raw, "XX", "EX", ttl), *listing
+            )
             return Replacement.GONE if done is None else Replacement.DONE
         digest = hashlib.sha1(expected, usedforsecurity=False).hexdigest()
-        answer = self._run(REPLACE, key, digest, raw, ttl)
+        answer = await self._run(REPLACE, key, digest, raw, ttl, beside=listing)
         if answer == 1 or answer == raw:  # noqa: PLR1714  # bytes and a number
             # The same bytes stand there: they are this call's own, sent again after
             # a connection broke before its reply, or another writer's equal ones.
@@ -75,37 +98,56 @@ class RedisStore:
             return Replacement.GONE
         return bytes(answer)
 
-    def renew(self, key: str, ttl: int) -> bool:
-        return bool(self._ask_one("EXPIRE", key, ttl))
+    async def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
+        done, *_ = await self._ask(
+            _command("EXPIRE", key, ttl), *_listing(key, listed_in, ttl)
+        )
+        return bool(done)
 
-    def remove(self, key: str) -> bool:
-        return bool(self._ask_one("DEL", key))
+    async def remove(self, key: str) -> bool:
+        count, _ = await self._ask(_command("DEL", key), _announcement(key))
+        return bool(count)
 
-    def take(self, key: str) -> bytes | None:
+    async def remove_many(self, keys: Sequence[str]) -> int:
+        count = 0
+        for batch in _batches(keys):
+            commands = [_command("DEL", key) for key in batch]
+            announcements = [_announcement(key) for key in batch]
+            replies = await self._ask(*commands, *announcements)
+            count += sum(replies[: len(batch)])
+        return count
+
+    async def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
+        commands = [_command("GETDEL", key), _announcement(key)]
+        if leaving is not None:
+            # First, so that no request finds neither.
+            successor = _command("SET", leaving.key, leaving.raw, "EX", leaving.ttl)
+            commands.insert(0, successor)
         # Not sent twice: the second answer would be "gone" for what the first took.
-        (raw,) = self._ask(_pack(("GETDEL", key)), 1, is_repeatable=False)
-        if isinstance(raw, hiredis.ReplyError):
-            raise self._refusal(raw)
-        return raw  # type: ignore[no-any-return]  # bytes or None, as Redis says
+        replies = await self._ask(*commands, is_repeatable=False)
+        raw: bytes | None = replies[-2]
+        return raw
 
-    def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
-        former: bytes | None = self._ask_one("SET", key, raw, "EX", ttl, "GET")
+    async def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
+        former: bytes | None
+        former, _ = await self._ask(
+            _command("SET", key, raw, "EX", ttl, "GET"), _announcement(key)
+        )
         return former
 
-    def claim(self, key: str, raw: bytes, ttl: int) -> bytes:
-        present = self._ask_one("SET", key, raw, "NX", "EX", ttl, "GET")
+    async def claim(self, key: str, raw: bytes, ttl: int) -> bytes:
+        present = await self._ask_one("SET", key, raw, "NX", "EX", ttl, "GET")
         return raw if present is None else bytes(present)
 
-    def exists(self, key: str) -> bool:
-        return bool(self._ask_one("EXISTS", key))
+    async def exists(self, key: str) -> bool:
+        return bool(await self._ask_one("EXISTS", key))
 
-    def keys(self, prefix: str, *, limit: int) -> Iterator[str]:
+    async def keys(self, prefix: str, *, limit: int) -> AsyncIterator[str]:
         pattern = "".join(f"\\{sign}" if sign in "\\*?[]" else sign for sign in prefix)
         cursor, seen = b"0", 0
         while True:
-            cursor, found = self._ask_one(
-                "SCAN", cursor, "MATCH", f"{pattern}*", "COUNT", _SCAN_COUNT
-            )
+            scan = _pack(("SCAN", cursor, "MATCH", f"{pattern}*", "COUNT", _SCAN_COUNT))
+            ((cursor, found),) = await self._ask(Command("", scan))
             for key in found:
                 if seen == limit:
                     return
@@ -114,43 +156,90 @@ class RedisStore:
             if cursor == b"0":
                 return
 
-    def ping(self) -> None:
+    async def listed(self, list_key: str) -> list[str]:
+        _, found = await self._ask(
+            _prune(list_key), _command("ZRANGE", list_key, 0, -1)
+        )
+        return [name.decode("utf-8", "replace") for name in found]
+
+    async def unlist(self, list_key: str, names: Sequence[str]) -> None:
+        for batch in _batches(names):
+            await self._ask_one("ZREM", list_key, *batch)
+
+    async def ping(self) -> None:
         """
         Ask Redis whether it serves.
 
         :raises StorageUnavailable: caused by `Refused` if Redis answers, and says no
         """
-        self._ask_one("PING")
+        await self._ask(Command("", _pack(("PING",))))
 
     def close(self) -> None:
-        """Close the connections of all threads; a later call opens another."""
-        with self._lock:
-            wires = list(self._wires)
-        for wire in wires:
-            wire.close()
+        self._transport.close()
 
-    def _start_anew(self) -> None:
-        self._local = threading.local()
-        self._wires: weakref.WeakSet[Wire] = weakref.WeakSet()
-        self._lock = threading.Lock()
+    @property
+    def breaks(self) -> int:
+        """Return how often a connection turned out broken."""
+        return self._transport.breaks
 
-    def _ask_one(self, *command: Any) -> Any:
-        (reply,) = self._ask(_pack(command), 1)
-        if isinstance(reply, hiredis.ReplyError):
-            raise self._refusal(reply)
+    # For failing over ---------------------------------------------------------
+
+    async def marker(self) -> bytes | None:
+        """Return what tells this Redis from one that came back empty."""
+        present: bytes | None = await self._ask_one("GET", names.MARKER)
+        return present
+
+    async def mark(self, value: bytes) -> bytes:
+        """Mark this Redis, unless it is marked; return the mark that it bears."""
+        present = await self._ask_one("SET", names.MARKER, value, "NX", "GET")
+        return value if present is None else bytes(present)
+
+    async def last_ended(self) -> bytes:
+        """Return the place in the stream of ended keys from which to listen."""
+        found = await self._ask_one("XREVRANGE", names.ENDED, "+", "-", "COUNT", 1)
+        return bytes(found[0][0]) if found else b"0-0"
+
+    async def ended_since(
+        self, place: bytes, *, wait_ms: int | None = None
+    ) -> tuple[bytes, list[str]]:
+        """Return the keys that were ended after `place`, and the place now."""
+        waiting = ("BLOCK", wait_ms) if wait_ms else ()
+        read = ("XREAD", "COUNT", _BATCH, *waiting, "STREAMS", names.ENDED, place)
+        (found,) = await self._ask(Command(names.ENDED, _pack(read)))
+        entries = found[0][1] if found else []
+        keys = [fields[1].decode("utf-8", "replace") for _, fields in entries]
+        return (bytes(entries[-1][0]) if entries else place), keys
+
+    async def restore(self, records: Sequence[tuple[str, Stored]]) -> int:
+        """Create the records that are missing, and return how many were."""
+        count = 0
+        for batch in _batches(records):
+            replies = await self._ask(
+                *(
+                    _command("SET", key, raw, "NX", "EX", max(int(remaining), 1))
+                    for key, (raw, remaining) in batch
+                )
+            )
+            count += sum(reply is not None for reply in replies)
+        return count
+
+    async def _ask_one(self, name: str, key: str, *arguments: Any) -> Any:
+        (reply,) = await self._ask(_command(name, key, *arguments))
         return reply
 
-    def _run(self, script: Script, key: str, *arguments: Any) -> Any:
-        (reply,) = self._ask(_pack(("EVALSHA", script.sha, 1, key, *arguments)), 1)
+    async def _run(
+        self, script: Script, key: str, *arguments: Any, beside: Sequence[Command]
+    ) -> Any:
+        call = _pack(("EVALSHA", script.sha, 1, key, *arguments))
+        reply, *_ = await self._ask(Command(key, call), *beside, tolerated="NOSCRIPT")
         if isinstance(reply, hiredis.ReplyError):
-            if not str(reply).startswith("NOSCRIPT"):
-                raise self._refusal(reply)
             # Redis was restarted or its scripts flushed; this also loads it again.
-            return self._ask_one("EVAL", script.source, 1, key, *arguments)
+            call = _pack(("EVAL", script.source, 1, key, *arguments))
+            (reply,) = await self._ask(Command(key, call))
         return reply
 
-    def _ask(
-        self, request: bytes, count: int, *, is_repeatable: bool = True
+    async def _ask(
+        self, *commands: Command, is_repeatable: bool = True, tolerated: str = " "
     ) -> list[Any]:
         budget = budgets.current()
         if budget.remaining <= 0:
@@ -158,72 +247,55 @@ class RedisStore:
             raise budget.outage
         started = time.monotonic()
         try:
-            replies = self._exchange(
-                request, count, started + budget.remaining, is_repeatable
+            replies = await self._transport.exchange(
+                commands, started + budget.remaining, is_repeatable=is_repeatable
             )
         except (RedisError, OSError, hiredis.HiredisError) as error:
-            self._note_outage(error)
             budget.outage = StorageUnavailable(f"Redis cannot be reached: {error}")
             raise budget.outage from error
         finally:
             budget.remaining -= time.monotonic() - started
-        if self._is_away:
-            self._is_away = False
-            logger.info("Redis is back.")
+        for reply in replies:
+            if type(reply) is hiredis.ReplyError and not str(reply).startswith(
+                tolerated
+            ):
+                budget.outage = StorageUnavailable(f"Redis refuses: {reply}")
+                raise budget.outage from Refused(str(reply))
         return replies
 
-    def _exchange(
-        self, request: bytes, count: int, deadline: float, is_repeatable: bool
-    ) -> list[Any]:
-        wire: Wire | None = getattr(self._local, "wire", None)
-        if wire is not None and wire.is_open:
-            try:
-                return wire.exchange(request, count, deadline)
-            except ClosedBeforeReply:
-                # Closed while it lay idle, most likely: by Redis's own time-out, a
-                # restart, a failover. Worth one new connection, not more.
-                if not is_repeatable:
-                    raise
-        return self._connected(deadline).exchange(request, count, deadline)
 
-    def _connected(self, deadline: float) -> Wire:
-        with self._lock:
-            if sum(wire.is_open for wire in self._wires) >= self._pool.max_connections:
-                raise ConnectionError(
-                    f"All {self._pool.max_connections} connections are in use."
-                )
-        wire = open_wire(self._pool, deadline=deadline)
-        self._local.wire = wire
-        with self._lock:
-            self._wires.add(wire)
-        return wire
-
-    def _note_outage(self, error: Exception) -> None:
-        # Once for each outage, not for each request that meets it.
-        if self.is_serving and not self._is_away:
-            self._is_away = True
-            logger.error("Redis cannot be reached: %s", error)
-
-    def _refusal(self, reply: Exception) -> StorageUnavailable:
-        """Turn an error reply (LOADING, READONLY, OOM, NOPERM, …) into an outage."""
-        # After a failover the next connection may reach a server that can.
-        self._local.wire.close()
-        outage = StorageUnavailable(f"Redis refuses: {reply}")
-        outage.__cause__ = Refused(str(reply))
-        budgets.current().outage = outage
-        return outage
+def _command(name: str, key: str, *arguments: Any) -> Command:
+    return Command(key, _pack((name, key, *arguments)))
 
 
-class Refused(RedisError):
-    """Redis was reached, and answered with an error."""
+def _announcement(key: str) -> Command:
+    """Tell the processes that hold a copy of this key that it is no longer true."""
+    add = ("XADD", names.ENDED, "MAXLEN", "~", _ENDED_KEPT, "*", "key", key)
+    return Command(names.ENDED, _pack(add))
 
 
-_stores: weakref.WeakSet[RedisStore] = weakref.WeakSet()
+def _listing(key: str, list_key: str | None, ttl: int) -> Sequence[Command]:
+    if list_key is None:
+        return ()
+    ends_at = int(time.time()) + ttl
+    return (
+        _prune(list_key),
+        _command("ZADD", list_key, ends_at, names.name_of(key)),
+        # The list lives as long as its longest session.
+        _command("EXPIRE", list_key, ttl, "NX"),
+        _command("EXPIRE", list_key, ttl, "GT"),
+    )
 
 
-def _leave_the_parent_its_connections() -> None:
-    for store in _stores:
-        store._start_anew()  # noqa: SLF001  # this module's own
+def _prune(list_key: str) -> Command:
+    return _command("ZREMRANGEBYSCORE", list_key, "-inf", int(time.time()))
 
 
-os.register_at_fork(after_in_child=_leave_the_parent_its_connections)
+def _loaded(raw: Any, remaining: Any) -> Stored | Unreadable | None:
+    if type(raw) is bytes:
+        return Stored(raw, remaining if remaining != -1 else float("inf"))
+    return None if raw is None else Unreadable(str(raw))
+
+
+def _batches[Item](items: Sequence[Item]) -> list[Sequence[Item]]:
+    return [items[start : start + _BATCH] for start in range(0, len(items), _BATCH)]

@@ -49,11 +49,13 @@ def any_store(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def proxy(valkey: Valkey) -> Iterator[Proxy]:
-    """Put a proxy between the engine and Redis."""
+    """Put a proxy between Redis and an engine that serves nothing without it."""
     with (
         Proxy(valkey.port) as proxy,
         override_settings(
-            CACHES=caches_with(proxy.url), SESSION_REDIS_BUDGET_MS=BUDGET_MS
+            CACHES=caches_with(proxy.url),
+            SESSION_REDIS_BUDGET_MS=BUDGET_MS,
+            SESSION_STRICT=True,
         ),
     ):
         yield proxy

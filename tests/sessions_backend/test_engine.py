@@ -45,7 +45,7 @@ class TestTheRecord:
 
         raw = redis_client.get(f"{PREFIX}{session.session_key}")
 
-        assert redis_client.keys("*") == [f"{PREFIX}{session.session_key}"]
+        assert redis_client.keys(f"{PREFIX}*") == [f"{PREFIX}{session.session_key}"]
         assert json.loads(raw)["user_info"] == {"name": "Peach 🍑"}
         assert raw.startswith('{"tokens":{"access_token":"ey"},"user_info":')
 
@@ -107,14 +107,24 @@ class TestSave:
 
     def test_does_not_revive_a_session_rotated_meanwhile(self, stored_session):
         slow_request = opened(stored_session)
-        slow_request["cart"] = {"b": 1}
+        slow_request["cart"]["b"] = 1
         former_id = stored_session.session_key
+
+        stored_session.cycle_key()
+        slow_request.save()
+
+        assert not SessionStore().exists(former_id)
+        assert opened(stored_session)["cart"] == {"a": 1, "b": 1}
+
+    @override_settings(SESSION_ROTATION_GRACE=0)
+    def test_of_a_session_rotated_meanwhile_may_be_refused(self, stored_session):
+        slow_request = opened(stored_session)
+        slow_request["cart"] = {"b": 1}
 
         stored_session.cycle_key()
 
         with pytest.raises(UpdateError):
             slow_request.save()
-        assert not SessionStore().exists(former_id)
 
     def test_of_an_unchanged_session_that_was_deleted_says_so(self, stored_session):
         slow_request = opened(stored_session)
@@ -589,10 +599,12 @@ class TestConcurrency:
                 request["cart"][f"line-{number}"] = number
                 return request.cycle_key if number == 0 else request.save
 
-            at_once(run, 4)
+            assert all(at_once(run, 4))
 
             assert not SessionStore().exists(session.session_key)
-            assert len(redis_client.keys(PREFIX + "*")) == 1
+            (key,) = redis_client.keys(PREFIX + "*")
+            cart = json.loads(redis_client.get(key))["cart"]
+            assert cart.keys() == {f"line-{number}" for number in range(4)}
             redis_client.flushdb()
 
 

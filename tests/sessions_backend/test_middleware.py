@@ -181,7 +181,7 @@ class TestAUsualRequest:
         response = Client().get("/read/")
 
         assert not response.cookies
-        assert redis_client.keys("*") == []
+        assert redis_client.keys("mario_session:*") == []
         assert response["Vary"] == "Cookie"
 
     def test_that_touches_no_session_does_not_vary(self, mario):
@@ -296,7 +296,7 @@ class TestASessionAttachedByAToken:
 
         assert response.content == b"answer"
         assert not response.cookies
-        assert redis_client.keys("*") == []
+        assert redis_client.keys("mario_session:*") == []
 
 
 class TestAnOutage:

@@ -14,7 +14,6 @@ from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import Replacement
 from sessions_backend.stores.lookups import Lookups, lookups
-from sessions_backend.stores.redis import RedisStore
 from tests.servers import Valkey
 from tests.sessions_backend.conftest import BUDGET_MS, caches_with
 from tests.sessions_backend.misbehaving import (
@@ -26,6 +25,7 @@ from tests.sessions_backend.misbehaving import (
     SWALLOW,
     TRICKLE,
 )
+from tests.sessions_backend.opened import redis_store
 from tests.sessions_backend.tls import TlsFront, self_signed
 
 BUDGET = BUDGET_MS / 1000
@@ -140,7 +140,7 @@ class TestTheBudget:
         proxy.mode = TRICKLE
         caches = caches_with(proxy.url, PASSWORD="secret")
         with override_settings(CACHES=caches, SESSION_REDIS_BUDGET_MS=BUDGET_MS):
-            store = RedisStore(settings.SESSION_CACHE_ALIAS)
+            store = redis_store(settings.SESSION_CACHE_ALIAS)
             started = time.monotonic()
 
             with pytest.raises(StorageUnavailable):
@@ -162,7 +162,7 @@ class TestTheBudget:
                 fillers.append(filler)
             caches = caches_with(f"redis://127.0.0.1:{port}/0")
             with override_settings(CACHES=caches, SESSION_REDIS_BUDGET_MS=BUDGET_MS):
-                store = RedisStore(settings.SESSION_CACHE_ALIAS)
+                store = redis_store(settings.SESSION_CACHE_ALIAS)
                 started = time.monotonic()
 
                 with pytest.raises(StorageUnavailable):
@@ -175,7 +175,7 @@ class TestTheBudget:
 
 class TestARefusal:
     def test_is_an_outage(self, refusing_redis):
-        store = RedisStore(settings.SESSION_CACHE_ALIAS)
+        store = redis_store(settings.SESSION_CACHE_ALIAS)
         started = time.monotonic()
 
         with pytest.raises(StorageUnavailable, match="refused"):
@@ -199,7 +199,7 @@ class TestARefusal:
         # django-redis keeps one pool for each URL, whatever the options.
         caches[settings.SESSION_CACHE_ALIAS]["LOCATION"] += "?health_check_interval=0"
         with override_settings(CACHES=caches):
-            store = RedisStore(settings.SESSION_CACHE_ALIAS)
+            store = redis_store(settings.SESSION_CACHE_ALIAS)
             results: list[str] = []
             are_done = threading.Barrier(3)
 
@@ -225,9 +225,9 @@ class TestARefusal:
 class TestAConnection:
     @pytest.mark.parametrize("mode", [CLOSE, RESET])
     def test_closed_while_idle_is_replaced_unnoticed(self, proxy, session, mode):
-        store = RedisStore(settings.SESSION_CACHE_ALIAS)
+        store = redis_store(settings.SESSION_CACHE_ALIAS)
         store.ping()
-        wire = store._local.wire
+        wire = store._store._transport._local.wire  # type: ignore[attr-defined]  # looks inside
         # The server ends it; the client hears of that with its next command.
         proxy.mode = mode
         with pytest.raises(OSError, match=r"closed|reset"):
@@ -241,7 +241,7 @@ class TestAConnection:
             Valkey(tmp_path / "valkey") as valkey,
             override_settings(CACHES=caches_with(valkey.url)),
         ):
-            store = RedisStore(settings.SESSION_CACHE_ALIAS)
+            store = redis_store(settings.SESSION_CACHE_ALIAS)
             store.create("key", b"old", 60)
             assert store.replace("key", b"old", b"new", 60) is Replacement.DONE
 
@@ -253,7 +253,7 @@ class TestAConnection:
             assert store.replace("key", b"old", b"new", 60) is Replacement.DONE
 
     def test_is_the_threads_own_and_ends_with_it(self, valkey, redis_client):
-        store = RedisStore(settings.SESSION_CACHE_ALIAS)
+        store = redis_store(settings.SESSION_CACHE_ALIAS)
         store.ping()
         before = len(redis_client.client_list())
 
@@ -275,7 +275,7 @@ class TestAConnection:
         store.close()
 
     def test_of_the_parent_is_not_used_in_a_forked_child(self, valkey):
-        store = RedisStore(settings.SESSION_CACHE_ALIAS)
+        store = redis_store(settings.SESSION_CACHE_ALIAS)
         store.create("whose", b"parent", 60)
         reader, writer = os.pipe()
 
@@ -305,7 +305,7 @@ class TestAConnection:
                 f"unix://:pa%3Ass%40word@{path}?db=3",
             ):
                 with override_settings(CACHES=caches_with(url)):
-                    store = RedisStore(settings.SESSION_CACHE_ALIAS)
+                    store = redis_store(settings.SESSION_CACHE_ALIAS)
                     assert store.create("key", b"raw", 60)
                     assert store.take("key") == b"raw"
                     store.close()
@@ -319,7 +319,7 @@ class TestAConnection:
                 url = f"rediss://{host}:{front.port}/0?{size}"
                 caches = caches_with(url, CONNECTION_POOL_KWARGS=trust)
                 with override_settings(CACHES=caches):
-                    store = RedisStore(settings.SESSION_CACHE_ALIAS)
+                    store = redis_store(settings.SESSION_CACHE_ALIAS)
                     if not is_trusted:
                         with pytest.raises(StorageUnavailable, match="certificate"):
                             store.ping()
@@ -346,7 +346,7 @@ class TestALostReply:
     def test_of_a_rotation_loses_nothing(self, proxy, session):
         request = opened(session)
         request.load()
-        store = RedisStore(settings.SESSION_CACHE_ALIAS)
+        store = redis_store(settings.SESSION_CACHE_ALIAS)
         key = f"mario_session:{session.session_key}"
         store.ping()
         proxy.mode = SWALLOW
@@ -362,7 +362,7 @@ class TestNameLookUps:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: release.wait(5))
         caches = caches_with("redis://redis.invalid:6379/0")
         with override_settings(CACHES=caches, SESSION_REDIS_BUDGET_MS=BUDGET_MS):
-            store = RedisStore(settings.SESSION_CACHE_ALIAS)
+            store = redis_store(settings.SESSION_CACHE_ALIAS)
             started = time.monotonic()
 
             with pytest.raises(StorageUnavailable):
@@ -386,7 +386,7 @@ class TestNameLookUps:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure")
 
         with override_settings(CACHES=caches_with(url)):
-            store = RedisStore(settings.SESSION_CACHE_ALIAS)
+            store = redis_store(settings.SESSION_CACHE_ALIAS)
             store.ping()
             store.close()
             monkeypatch.setattr("sessions_backend.stores.lookups._FRESH_SECONDS", 0)

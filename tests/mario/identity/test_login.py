@@ -53,7 +53,7 @@ class TestLoginPage:
     def test_makes_no_session(self, client, issuer: Issuer, redis_client):
         begin(client)
 
-        assert redis_client.keys("*") == []
+        assert redis_client.keys("mario_session:*") == []
         assert "mario_session" not in client.cookies
 
     def test_bounds_the_attempts_it_remembers(self, client, issuer: Issuer):

@@ -1,0 +1,58 @@
+"""
+Whether Redis is worth asking: after a few failures nobody waits for it any more.
+
+It is closed again by the one probe that finds Redis serving, and by nothing else.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+MOST_FAILURES_IN_A_ROW = 3
+# A Redis that is merely slow fails now and then: so many within so many seconds.
+MOST_FAILURES = 10
+FAILURE_SECONDS = 10.0
+
+
+class Breaker:
+    def __init__(self) -> None:
+        # Called with the failure that opens it.
+        self.on_open: Callable[[BaseException], None] | None = None
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+        self._failures: deque[float] = deque(maxlen=MOST_FAILURES)
+        self.is_open = False
+        # Unix time, for it is compared with what other processes have written.
+        self.last_success_at = time.time()
+
+    def note_success(self) -> None:
+        self._in_a_row = 0
+        self.last_success_at = time.time()
+
+    def note_failure(self, error: BaseException) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._in_a_row += 1
+            self._failures.append(now)
+            is_full = len(self._failures) == MOST_FAILURES
+            is_often = is_full and now - self._failures[0] < FAILURE_SECONDS
+            if self.is_open or not (
+                self._in_a_row >= MOST_FAILURES_IN_A_ROW or is_often
+            ):
+                return
+            self.is_open = True
+        if self.on_open is not None:
+            self.on_open(error)
+
+    def open_at_start(self) -> None:
+        """Begin with Redis away: nothing was ever seen of it."""
+        self.is_open = True
+        self.last_success_at = 0.0
+
+    def close(self) -> None:
+        with self._lock:
+            self._in_a_row = 0
+            self._failures.clear()
+            self.last_success_at = time.time()
+            self.is_open = False

@@ -1,0 +1,84 @@
+"""
+What this process knows of sessions in Redis, for the time that Redis is away.
+
+Bounded in number, bytes and age. A copy is what Redis has last said or been told.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from typing import NamedTuple
+
+from sessions_backend.stores.base import Stored
+
+
+class _Copy(NamedTuple):
+    raw: bytes
+    ends_at: float
+    seen_at: float
+
+
+class Copies:
+    def __init__(self, *, most: int, most_bytes: int, age_seconds: float) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._age_seconds = age_seconds
+        self._copies: OrderedDict[str, _Copy] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._copies
+
+    def note(self, key: str, raw: bytes, remaining: float) -> None:
+        now = time.time()
+        with self._lock:
+            former = self._copies.pop(key, None)
+            if former is not None:
+                self._bytes -= len(former.raw)
+            self._copies[key] = _Copy(raw, now + remaining, now)
+            self._bytes += len(raw)
+            while len(self._copies) > self._most or self._bytes > self._most_bytes:
+                _, oldest = self._copies.popitem(last=False)
+                self._bytes -= len(oldest.raw)
+
+    def renew(self, key: str, remaining: float) -> None:
+        """Note that Redis has moved the end of a key."""
+        with self._lock:
+            copy = self._copies.get(key)
+            if copy is not None:
+                now = time.time()
+                self._copies[key] = _Copy(copy.raw, now + remaining, now)
+
+    def get(self, key: str, *, away_since: float) -> Stored | None:
+        """Return a copy that was not too old when Redis went away (Unix time)."""
+        copy = self._copies.get(key)
+        return None if copy is None else self._alive(copy, away_since)
+
+    def forget(self, key: str) -> bool:
+        """Drop a copy; say whether there was one."""
+        with self._lock:
+            copy = self._copies.pop(key, None)
+            if copy is not None:
+                self._bytes -= len(copy.raw)
+        return copy is not None
+
+    def clear(self) -> None:
+        with self._lock:
+            self._copies.clear()
+            self._bytes = 0
+
+    def all(self, *, away_since: float) -> list[tuple[str, Stored]]:
+        with self._lock:
+            present = list(self._copies.items())
+        found = ((key, self._alive(copy, away_since)) for key, copy in present)
+        return [(key, stored) for key, stored in found if stored is not None]
+
+    def size(self) -> tuple[int, int]:
+        """Return how many copies there are, and their bytes."""
+        return len(self._copies), self._bytes
+
+    def _alive(self, copy: _Copy, away_since: float) -> Stored | None:
+        remaining = copy.ends_at - time.time()
+        if remaining <= 0 or copy.seen_at < away_since - self._age_seconds:
+            return None
+        return Stored(copy.raw, remaining)

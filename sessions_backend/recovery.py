@@ -1,0 +1,232 @@
+"""
+The way back: one probe at a time, then everything that Redis has missed.
+
+A thread runs while there is something to do, and no longer. It asks for the marker: a
+Redis that still bears it was away, and what is missing there was deleted; one that
+does not has lost its data, and gets back what this process knows.
+"""
+
+import logging
+import secrets
+import threading
+from contextlib import suppress
+
+from sessions_backend import budget, health
+from sessions_backend.breaker import Breaker
+from sessions_backend.copies import Copies
+from sessions_backend.exceptions import StorageUnavailable
+from sessions_backend.journal import Journal
+from sessions_backend.stores.base import Blocking, finish
+from sessions_backend.stores.redis import RedisStore
+
+logger = logging.getLogger("sessions_backend")
+
+# Together: Redis's return is noticed within a second.
+PROBE_SECONDS = 0.7
+PAUSE_SECONDS = 0.25
+# What settling one session or restoring all may take.
+_WORK_SECONDS = 10.0
+_LISTEN_SECONDS = 50.0
+_MOST_READS = 100
+
+
+class Recovery:
+    def __init__(
+        self, redis: RedisStore, breaker: Breaker, copies: Copies, journal: Journal
+    ) -> None:
+        self._redis = redis
+        self._breaker, self._copies, self._journal = breaker, copies, journal
+        self._lock = threading.Lock()
+        self._restoring = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._is_refusing = False
+        self._marker: bytes | None = None
+        # The place in the stream of ended keys up to which all were heard.
+        self.place: bytes | None = None
+
+    def mark(self) -> None:
+        """Learn how to tell this Redis from one that has lost its data."""
+        self._marker = finish(self._redis.mark(secrets.token_hex(8).encode()))
+
+    def is_of_another(self, marker: bytes | None) -> bool:
+        return self._marker is not None and marker != self._marker
+
+    def note_emptied_by_hand(self) -> None:
+        """Accept that a Redis that was never away holds nothing any more."""
+        logger.warning("Redis was emptied; all sessions have ended.")
+        self._copies.clear()
+        self._marker = None
+        with suppress(StorageUnavailable):
+            self.mark()
+
+    def begin(self) -> None:
+        """See to it that a thread works at the return."""
+        with self._lock:
+            if self._thread is None and not self._stopping.is_set():
+                self._thread = threading.Thread(
+                    target=self._run, name="sessions-recovery", daemon=True
+                )
+                self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(PROBE_SECONDS + PAUSE_SECONDS)
+
+    def note_refusal(self, cause: Exception) -> None:
+        """Say once that Redis takes no writes; they wait in the journal."""
+        if not self._is_refusing:
+            self._is_refusing = True
+            health.count("refusals_of_writes")
+            logger.error("Redis refuses writes: %s", cause)
+
+    def restore_lost(self) -> None:
+        """
+        Give a Redis that has lost its data what this process knows.
+
+        :raises StorageUnavailable: if it goes away again
+        """
+        with self._restoring, budget.of_seconds(_WORK_SECONDS):
+            marker = finish(self._redis.marker())
+            if not self.is_of_another(marker):
+                return
+            self._hear_what_ended()
+            since = self._breaker.last_success_at
+            known = self._copies.all(away_since=since)
+            count = finish(self._redis.restore(known))
+            # Whoever was logged out while they were written stays logged out.
+            for key in self._hear_what_ended():
+                finish(self._redis.remove(key))
+            self.mark()
+            health.count("restorations")
+            logger.warning(
+                "Redis has lost its data; %d records of %d known were restored.",
+                count,
+                len(known),
+            )
+
+    def settle_before_exit(self, seconds: float) -> None:
+        """Tell Redis what it can still be told before this process ends."""
+        if not len(self._journal):
+            return
+        with budget.of_seconds(seconds):
+            try:
+                self._return()
+            except StorageUnavailable:
+                logger.error(  # noqa: TRY400  # how it failed is known
+                    "Redis is still away: changes of %d sessions are lost with "
+                    "this process.",
+                    len(self._journal),
+                )
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with budget.of_seconds(PROBE_SECONDS):
+                    finish(self._redis.marker())
+                with budget.of_seconds(_WORK_SECONDS):
+                    self._return()
+            except StorageUnavailable:
+                pass  # still away, or away again
+            except Exception:  # the outermost edge of a thread
+                logger.exception("Returning to Redis has failed; trying again.")
+            with self._lock:
+                if not self._breaker.is_open and not len(self._journal):
+                    self._thread = None
+                    return
+            self._stopping.wait(PAUSE_SECONDS)
+
+    def _return(self) -> None:
+        """Bring everything back, and let requests ask Redis again."""
+        was_away = self._breaker.is_open
+        marker = finish(self._redis.marker())
+        is_emptied = self.is_of_another(marker)
+        if is_emptied:
+            self.restore_lost()
+        elif self._marker is None:
+            self.mark()
+        self._hear_what_ended()
+        self._breaker.close()
+        if was_away:
+            health.count("returns")
+            logger.info("Redis is back.")
+        blocking = Blocking(self._redis)
+        for key in self._journal.changed_keys():
+            with budget.of_seconds(_WORK_SECONDS):
+                self._journal.settle(key, blocking, is_emptied=is_emptied)
+        self._is_refusing = False
+
+    def _hear_what_ended(self) -> list[str]:
+        """Drop what other processes have ended since this one last heard of it."""
+        heard: list[str] = []
+        if self.place is None:
+            return heard
+        for _ in range(_MOST_READS):
+            place, keys = finish(self._redis.ended_since(self.place))
+            for key in keys:
+                self._journal.note_ended(key)
+            heard += keys
+            if place == self.place:
+                break
+            self.place = place
+        return heard
+
+
+class Listener:
+    """
+    Hear at once what other processes have ended, so that no copy outlives it.
+
+    One connection and one thread for a process that serves requests. It waits in a
+    blocking read, which costs Redis a command a minute.
+    """
+
+    def __init__(
+        self, redis: RedisStore, recovery: Recovery, breaker: Breaker, journal: Journal
+    ) -> None:
+        self._redis = redis
+        self._recovery, self._breaker, self._journal = recovery, breaker, journal
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name="sessions-listener", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._redis.close()
+
+    def interrupt(self) -> None:
+        """Let go of a connection that may be dead."""
+        self._redis.close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            if self._breaker.is_open:
+                self._stopping.wait(PAUSE_SECONDS)
+                continue
+            try:
+                with budget.of_seconds(_LISTEN_SECONDS + 5):
+                    self._listen()
+            except StorageUnavailable:
+                self._stopping.wait(PAUSE_SECONDS)
+            except Exception:  # the outermost edge of a thread
+                logger.exception("Listening for ended sessions has failed.")
+                self._stopping.wait(_LISTEN_SECONDS)
+
+    def _listen(self) -> None:
+        place = self._recovery.place
+        if place is None:
+            # From here on: what ended before was never copied by this process.
+            place = finish(self._redis.last_ended())
+        while not self._stopping.is_set():
+            self._recovery.place = place
+            with budget.of_seconds(_LISTEN_SECONDS + 5):
+                place, keys = finish(
+                    self._redis.ended_since(place, wait_ms=int(_LISTEN_SECONDS * 1000))
+                )
+            for key in keys:
+                self._journal.note_ended(key)

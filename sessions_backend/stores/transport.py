@@ -1,0 +1,55 @@
+"""
+How commands reach Redis: over blocking sockets, or in an event loop.
+
+A store hands over commands, each with the key that it touches, and takes one reply for
+each. How many connections and which server that needs is the transport's business.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import hiredis
+
+
+class Command(NamedTuple):
+    """One command as it goes over the wire, and the key it touches."""
+
+    key: str
+    packed: bytes
+
+
+class Transport(Protocol):
+    # How often a connection turned out broken: Redis may have been restarted.
+    breaks: int
+
+    async def exchange(
+        self, commands: tuple[Command, ...], deadline: float, *, is_repeatable: bool
+    ) -> list[Any]:
+        """
+        Send all commands at once; return their replies, errors among them.
+
+        `deadline` is a moment of the monotonic clock. What is repeatable may be sent
+        a second time, if an idle connection turns out to be closed.
+
+        :raises redis.exceptions.RedisError: if Redis refuses the connection
+        :raises OSError: if it cannot be reached before the deadline
+        """
+        ...
+
+    def close(self) -> None:
+        """Close all connections; a later exchange opens another."""
+        ...
+
+
+def is_refusal(reply: object) -> bool:
+    """
+    Say whether Redis answers, and will not serve (READONLY, LOADING, OOM, NOPERM, …).
+
+    After a failover the next connection may reach a server that will.
+    """
+    return type(reply) is hiredis.ReplyError and not str(reply).startswith(
+        ("NOSCRIPT", "WRONGTYPE")
+    )
+
+
+def too_many(limit: int) -> ConnectionError:
+    return ConnectionError(f"All {limit} connections are in use.")
