@@ -1,7 +1,11 @@
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+
+from mario.identity import login_session
+from sessions_backend.middleware import attach
 
 
 class PrivatePagesMiddleware:
@@ -24,3 +28,32 @@ class PrivatePagesMiddleware:
         if is_personal and not response.has_header("Cache-Control"):
             response["Cache-Control"] = "private, no-store"
         return response
+
+
+class PublicPagesMiddleware:
+    """
+    Show the pages that need no session while the visitor's cannot be reached.
+
+    They are shown as to somebody without one, with a notice that says so; cookie and
+    session stay as they are. Every other page is answered with 503 by the engine.
+    """
+
+    NAMES = frozenset({"home", "menu"})
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> None:
+        match = request.resolver_match
+        if match is None or match.url_name not in self.NAMES:
+            return
+        # A visitor without a cookie is not to make the page vary by it.
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return
+        if not login_session.is_available(request.session):
+            attach(request, login_session.empty_session(), is_stored=False)
+            request.user = AnonymousUser()
+            request.is_session_away = True  # type: ignore[attr-defined]  # for the page

@@ -23,7 +23,8 @@ from django.http import HttpRequest
 
 from mario.identity import people
 from mario.identity.exceptions import InvalidToken
-from sessions_backend import index
+from sessions_backend import budget, index
+from sessions_backend.exceptions import StorageUnavailable
 
 TOKENS = "tokens"
 USER_INFO = "user_info"
@@ -44,6 +45,11 @@ def section(session: SessionBase, key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def is_available(session: SessionBase) -> bool:
+    """Say whether the session can be known now; see the engine's `is_available`."""
+    return bool(session.is_available)  # type: ignore[attr-defined]  # the engine's
+
+
 def open_for_browser(
     request: HttpRequest, user: User, claims: dict[str, Any], tokens: Any
 ) -> None:
@@ -51,8 +57,11 @@ def open_for_browser(
     Log the user into the browser's session, under a new id.
 
     An anonymous cart stays; the session of another user is emptied first. A session
-    that a bearer of the same login made earlier is taken over.
+    that a bearer of the same login made earlier is taken over. One that cannot be
+    reached now is left alone: the login begins anew without it.
     """
+    if not is_available(request.session):
+        request.session = empty_session()  # type: ignore[assignment]  # the engine's
     former_id = request.session.session_key
     login(request, user, backend=_BACKEND)
     session = request.session
@@ -70,7 +79,7 @@ def open_for_browser(
     if name is None:
         session.save()
         return
-    earlier_key, _ = index.lookup(name)
+    earlier_key = _earlier_session(name)
     if earlier_key and earlier_key not in (former_id, session.session_key):
         _take_over(session, earlier_key, user)
     session.save()
@@ -144,9 +153,19 @@ def _make_for_bearer(
     return empty_session(winner)
 
 
+def _earlier_session(name: str) -> str | None:
+    try:
+        session_key, _ = index.lookup(name)
+    except StorageUnavailable:
+        # Redis is away, and nobody here has seen this login before.
+        budget.current().outage = None
+        return None
+    return session_key
+
+
 def _take_over(session: SessionBase, earlier_key: str, user: User) -> None:
     earlier = empty_session(earlier_key)
-    if earlier.get(SESSION_KEY) != str(user.pk):
+    if not is_available(earlier) or earlier.get(SESSION_KEY) != str(user.pk):
         return
     if earlier.get(_KEPT):
         session[_KEPT] = {**earlier[_KEPT], **session.get(_KEPT, {})}
