@@ -21,6 +21,7 @@ class EngineSettings:
     is_redis_enabled: bool
     absolute_age_seconds: int | None
     is_strict: bool
+    has_near_cache: bool
     rotation_grace_seconds: int
     copies: int
     copies_bytes: int
@@ -38,6 +39,7 @@ def load() -> EngineSettings:
         is_redis_enabled=getattr(settings, "SESSION_REDIS_ENABLED", True),
         absolute_age_seconds=None if absolute_age is None else int(absolute_age),
         is_strict=getattr(settings, "SESSION_STRICT", False),
+        has_near_cache=getattr(settings, "SESSION_NEAR_CACHE", False),
         rotation_grace_seconds=getattr(
             settings, "SESSION_ROTATION_GRACE", DEFAULT_ROTATION_GRACE_SECONDS
         ),

@@ -24,13 +24,15 @@ from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import Journal
 from sessions_backend.recovery import Listener, Recovery
-from sessions_backend.stores.base import AsyncStore, Blocking, Store, finish
+from sessions_backend.stores.base import AsyncStore, Blocking, Store
 from sessions_backend.stores.failing_over import FailingOverStore, Situation
 from sessions_backend.stores.local import Asynchronous, Immediate, LocalStore
 from sessions_backend.stores.loops import LoopTransport
+from sessions_backend.stores.near import NearCache, NearStore
 from sessions_backend.stores.opening import pool_of
 from sessions_backend.stores.redis import RedisStore, Refused
 from sessions_backend.stores.threads import BlockingTransport
+from sessions_backend.stores.transport import Transport
 
 logger = logging.getLogger("sessions_backend")
 
@@ -41,6 +43,7 @@ DECIDING_SETTINGS = frozenset(
         "SESSION_FALLBACK_CACHE_ALIAS",
         "SESSION_REDIS_ENABLED",
         "SESSION_STRICT",
+        "SESSION_NEAR_CACHE",
         "SESSION_COPIES",
         "SESSION_COPIES_BYTES",
         "SESSION_COPIES_AGE",
@@ -198,12 +201,11 @@ def _choose(say: _Announcer) -> _Choice:
             situation=None,
         )
     say(logging.INFO, f"🔴 Using RedisSessionStore (url={masked(_url())})")
-    pool = pool_of(conf.load().cache_alias)
-    redis = RedisStore(BlockingTransport(pool))
-    choice = _failing_over(redis, pool)
+    choice = _failing_over(pool_of(conf.load().cache_alias))
+    redis = choice.store
     try:
         with budget.of_seconds(_STARTUP_PING_SECONDS):
-            finish(redis.ping())
+            redis.ping()
             _mark(choice)
     except StorageUnavailable as outage:
         _fall_back(choice, outage, say)
@@ -212,8 +214,16 @@ def _choose(say: _Announcer) -> _Choice:
     return choice
 
 
-def _failing_over(redis: RedisStore, pool: ConnectionPool) -> _Choice:
+def _failing_over(pool: ConnectionPool) -> _Choice:
     settings = conf.load()
+    near: NearCache | None = None
+    if settings.has_near_cache:
+        near = NearCache(pool, most=settings.copies, most_bytes=settings.copies_bytes)
+
+    def redis_over(transport: Transport) -> RedisStore:
+        return RedisStore(transport) if near is None else NearStore(transport, near)
+
+    redis = redis_over(BlockingTransport(pool))
     breaker = Breaker()
     copies = Copies(
         most=settings.copies,
@@ -234,13 +244,15 @@ def _failing_over(redis: RedisStore, pool: ConnectionPool) -> _Choice:
         health.count("outages")
         logger.error("Redis cannot be reached: %s", _without_credentials(str(error)))
         listener.interrupt()
+        if near is not None:
+            near.clear()
         recovery.begin()
 
     breaker.on_open = note_outage
     shared = Situation(breaker, copies, journal, recovery, settings.is_strict)
     serving = FailingOverStore(redis, shared, is_async=False)
     asynchronous = FailingOverStore(
-        RedisStore(LoopTransport(pool)), shared, is_async=True
+        redis_over(LoopTransport(pool)), shared, is_async=True
     )
     return _Choice(
         serving,

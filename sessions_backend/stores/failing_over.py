@@ -65,6 +65,9 @@ class FailingOverStore:
     async def load(self, key: str) -> Stored | Unreadable | None:
         if self._breaker.is_open or key in self._journal:
             return _known(await self._from_journal(self._journal.load, key))
+        cached = self._redis.cached(key)
+        if cached is not None:
+            return cached
         try:
             stored = await self._redis.load(key)
         except StorageUnavailable as outage:

@@ -9,7 +9,7 @@ import asyncio
 import time
 import weakref
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import hiredis
 from redis.asyncio import connection as asynchronous
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from redis.sentinel import SentinelConnectionPool
 
 from sessions_backend.stores.opening import sentinel_address
-from sessions_backend.stores.transport import Command, is_refusal, too_many
+from sessions_backend.stores.transport import Command, Preamble, is_refusal, too_many
 from sessions_backend.stores.wire import ClosedBeforeReply
 
 _CHUNK = 65536
@@ -44,14 +44,21 @@ class LoopTransport:
         self._loops: dict[asyncio.AbstractEventLoop, _Wires] = {}
 
     async def exchange(
-        self, commands: tuple[Command, ...], deadline: float, *, is_repeatable: bool
+        self,
+        commands: tuple[Command, ...],
+        deadline: float,
+        *,
+        is_repeatable: bool,
+        preamble: Preamble | None = None,
     ) -> list[Any]:
         wires = await self._wires_of_this_loop()
         request = b"".join([command.packed for command in commands])
         try:
             async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
                 return await wires.exchange(
-                    request, len(commands), deadline, is_repeatable=is_repeatable
+                    _Request(request, len(commands), preamble),
+                    deadline,
+                    is_repeatable=is_repeatable,
                 )
         except (OSError, RedisError):
             self.breaks += 1
@@ -104,21 +111,21 @@ class _Wires:
         return breaks
 
     async def exchange(
-        self, request: bytes, count: int, deadline: float, *, is_repeatable: bool
+        self, request: "_Request", deadline: float, *, is_repeatable: bool
     ) -> list[Any]:
         while self._idle:
             wire = self._idle.pop()
             if not wire.is_open:
                 continue
             try:
-                return await self._ask(wire, request, count)
+                return await self._ask(wire, request)
             except ClosedBeforeReply:
                 self._breaks += 1
                 if not is_repeatable:
                     raise
                 # As it lay idle, most likely, and the others with it.
                 self.forget_idle()
-        return await self._ask(await self._connected(deadline), request, count)
+        return await self._ask(await self._connected(deadline), request)
 
     def forget_idle(self) -> None:
         while self._idle:
@@ -130,8 +137,8 @@ class _Wires:
             wire.close()
         self._idle.clear()
 
-    async def _ask(self, wire: "_LoopWire", request: bytes, count: int) -> list[Any]:
-        replies = await wire.exchange(request, count)
+    async def _ask(self, wire: "_LoopWire", request: "_Request") -> list[Any]:
+        replies = await wire.exchange_after(request)
         if self._is_closed or any(is_refusal(reply) for reply in replies):
             wire.close()
         else:
@@ -147,6 +154,12 @@ class _Wires:
         return wire
 
 
+class _Request(NamedTuple):
+    packed: bytes
+    replies: int
+    preamble: Preamble | None
+
+
 class _LoopWire:
     """A stream that is closed after any failure, and never used again then."""
 
@@ -156,6 +169,19 @@ class _LoopWire:
         self._incoming, self._writer = reader, writer
         self._reader = hiredis.Reader(notEnoughData=_NOTHING_YET)
         self.is_open = True
+        self._told: str | None = None
+
+    async def exchange_after(self, request: _Request) -> list[Any]:
+        """Exchange, after telling the connection what it was not told yet."""
+        packed, count, preamble = request
+        if preamble is None or preamble.name == self._told:
+            return await self.exchange(packed, count)
+        replies = await self.exchange(
+            preamble.packed + packed, preamble.replies + count
+        )
+        if not any(isinstance(reply, Exception) for reply in replies):
+            self._told = preamble.name
+        return replies[preamble.replies :]
 
     async def exchange(self, request: bytes, count: int) -> list[Any]:
         replies: list[Any] = []

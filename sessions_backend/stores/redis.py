@@ -18,10 +18,10 @@ from sessions_backend.stores.base import (
     Unreadable,
 )
 from sessions_backend.stores.scripts import REPLACE, Script
-from sessions_backend.stores.transport import Command, Transport
+from sessions_backend.stores.transport import Command, Preamble, Transport
 
 # Its stub takes a tuple of one.
-_pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
+pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
 _SCAN_COUNT = 500
 # What is pipelined at most, so that no request of an operator holds up the others.
 _BATCH = 1000
@@ -42,12 +42,22 @@ class RedisStore:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def cached(self, key: str) -> Stored | None:
+        """Return what is known without asking Redis; the near cache's to answer."""
+        return None
+
     async def load(self, key: str) -> Stored | Unreadable | None:
+        return await self._load(key)
+
+    async def _load(
+        self, key: str, preamble: Preamble | None = None
+    ) -> Stored | Unreadable | None:
         # Both answers in one round trip: the bytes, and whether renewal is due.
         raw, remaining = await self._ask(
-            Command(key, _pack(("GET", key))),
-            Command(key, _pack(("TTL", key))),
+            Command(key, pack(("GET", key))),
+            Command(key, pack(("TTL", key))),
             tolerated="WRONGTYPE",
+            preamble=preamble,
         )
         return _loaded(raw, remaining)
 
@@ -55,7 +65,7 @@ class RedisStore:
         found: list[Stored | Unreadable | None] = []
         for batch in _batches(keys):
             commands = [
-                Command(key, _pack((name, key)))
+                Command(key, pack((name, key)))
                 for key in batch
                 for name in ("GET", "TTL")
             ]
@@ -146,7 +156,7 @@ class RedisStore:
         pattern = "".join(f"\\{sign}" if sign in "\\*?[]" else sign for sign in prefix)
         cursor, seen = b"0", 0
         while True:
-            scan = _pack(("SCAN", cursor, "MATCH", f"{pattern}*", "COUNT", _SCAN_COUNT))
+            scan = pack(("SCAN", cursor, "MATCH", f"{pattern}*", "COUNT", _SCAN_COUNT))
             ((cursor, found),) = await self._ask(Command("", scan))
             for key in found:
                 if seen == limit:
@@ -172,7 +182,7 @@ class RedisStore:
 
         :raises StorageUnavailable: caused by `Refused` if Redis answers, and says no
         """
-        await self._ask(Command("", _pack(("PING",))))
+        await self._ask(Command("", pack(("PING",))))
 
     def close(self) -> None:
         self._transport.close()
@@ -205,7 +215,7 @@ class RedisStore:
         """Return the keys that were ended after `place`, and the place now."""
         waiting = ("BLOCK", wait_ms) if wait_ms else ()
         read = ("XREAD", "COUNT", _BATCH, *waiting, "STREAMS", names.ENDED, place)
-        (found,) = await self._ask(Command(names.ENDED, _pack(read)))
+        (found,) = await self._ask(Command(names.ENDED, pack(read)))
         entries = found[0][1] if found else []
         keys = [fields[1].decode("utf-8", "replace") for _, fields in entries]
         return (bytes(entries[-1][0]) if entries else place), keys
@@ -230,16 +240,20 @@ class RedisStore:
     async def _run(
         self, script: Script, key: str, *arguments: Any, beside: Sequence[Command]
     ) -> Any:
-        call = _pack(("EVALSHA", script.sha, 1, key, *arguments))
+        call = pack(("EVALSHA", script.sha, 1, key, *arguments))
         reply, *_ = await self._ask(Command(key, call), *beside, tolerated="NOSCRIPT")
         if isinstance(reply, hiredis.ReplyError):
             # Redis was restarted or its scripts flushed; this also loads it again.
-            call = _pack(("EVAL", script.source, 1, key, *arguments))
+            call = pack(("EVAL", script.source, 1, key, *arguments))
             (reply,) = await self._ask(Command(key, call))
         return reply
 
     async def _ask(
-        self, *commands: Command, is_repeatable: bool = True, tolerated: str = " "
+        self,
+        *commands: Command,
+        is_repeatable: bool = True,
+        tolerated: str = " ",
+        preamble: Preamble | None = None,
     ) -> list[Any]:
         budget = budgets.current()
         if budget.remaining <= 0:
@@ -248,7 +262,10 @@ class RedisStore:
         started = time.monotonic()
         try:
             replies = await self._transport.exchange(
-                commands, started + budget.remaining, is_repeatable=is_repeatable
+                commands,
+                started + budget.remaining,
+                is_repeatable=is_repeatable,
+                preamble=preamble,
             )
         except (RedisError, OSError, hiredis.HiredisError) as error:
             budget.outage = StorageUnavailable(f"Redis cannot be reached: {error}")
@@ -265,13 +282,13 @@ class RedisStore:
 
 
 def _command(name: str, key: str, *arguments: Any) -> Command:
-    return Command(key, _pack((name, key, *arguments)))
+    return Command(key, pack((name, key, *arguments)))
 
 
 def _announcement(key: str) -> Command:
     """Tell the processes that hold a copy of this key that it is no longer true."""
     add = ("XADD", names.ENDED, "MAXLEN", "~", _ENDED_KEPT, "*", "key", key)
-    return Command(names.ENDED, _pack(add))
+    return Command(names.ENDED, pack(add))
 
 
 def _listing(key: str, list_key: str | None, ttl: int) -> Sequence[Command]:

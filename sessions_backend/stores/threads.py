@@ -8,7 +8,7 @@ from typing import Any
 from redis.connection import ConnectionPool
 
 from sessions_backend.stores.opening import open_wire
-from sessions_backend.stores.transport import Command, is_refusal, too_many
+from sessions_backend.stores.transport import Command, Preamble, is_refusal, too_many
 from sessions_backend.stores.wire import ClosedBeforeReply, Wire
 
 
@@ -26,19 +26,21 @@ class BlockingTransport:
         _transports.add(self)
 
     async def exchange(
-        self, commands: tuple[Command, ...], deadline: float, *, is_repeatable: bool
+        self,
+        commands: tuple[Command, ...],
+        deadline: float,
+        *,
+        is_repeatable: bool,
+        preamble: Preamble | None = None,
     ) -> list[Any]:
+        request = b"".join([command.packed for command in commands])
         try:
-            return self._replies(commands, deadline, is_repeatable=is_repeatable)
+            replies = self._exchange(
+                request, len(commands), deadline, is_repeatable, preamble
+            )
         except BaseException:
             self.breaks += 1
             raise
-
-    def _replies(
-        self, commands: tuple[Command, ...], deadline: float, *, is_repeatable: bool
-    ) -> list[Any]:
-        request = b"".join([command.packed for command in commands])
-        replies = self._exchange(request, len(commands), deadline, is_repeatable)
         for reply in replies:
             if is_refusal(reply):
                 self._local.wire.close()
@@ -57,19 +59,25 @@ class BlockingTransport:
         self._lock = threading.Lock()
 
     def _exchange(
-        self, request: bytes, count: int, deadline: float, is_repeatable: bool
+        self,
+        request: bytes,
+        count: int,
+        deadline: float,
+        is_repeatable: bool,  # every caller names it
+        preamble: Preamble | None,
     ) -> list[Any]:
         wire: Wire | None = getattr(self._local, "wire", None)
         if wire is not None and wire.is_open:
             try:
-                return wire.exchange(request, count, deadline)
+                return wire.exchange_after(preamble, request, count, deadline)
             except ClosedBeforeReply:
                 # Closed while it lay idle, most likely: by Redis's own time-out, a
                 # restart, a failover. Worth one new connection, not more.
                 self.breaks += 1
                 if not is_repeatable:
                     raise
-        return self._connected(deadline).exchange(request, count, deadline)
+        wire = self._connected(deadline)
+        return wire.exchange_after(preamble, request, count, deadline)
 
     def _connected(self, deadline: float) -> Wire:
         limit = self._pool.max_connections

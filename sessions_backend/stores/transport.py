@@ -17,12 +17,25 @@ class Command(NamedTuple):
     packed: bytes
 
 
+class Preamble(NamedTuple):
+    """What a connection is told once, before the first command that needs it."""
+
+    name: str
+    packed: bytes
+    replies: int
+
+
 class Transport(Protocol):
     # How often a connection turned out broken: Redis may have been restarted.
     breaks: int
 
     async def exchange(
-        self, commands: tuple[Command, ...], deadline: float, *, is_repeatable: bool
+        self,
+        commands: tuple[Command, ...],
+        deadline: float,
+        *,
+        is_repeatable: bool,
+        preamble: Preamble | None = None,
     ) -> list[Any]:
         """
         Send all commands at once; return their replies, errors among them.

@@ -15,6 +15,7 @@ import hiredis
 from redis.connection import AbstractConnection
 
 from sessions_backend import conf
+from sessions_backend.stores.transport import Preamble
 
 _CHUNK = 65536
 _NOTHING_YET = object()
@@ -36,6 +37,45 @@ class Wire:
         self._standing = self._arm_kernel_timeout()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING_YET)
         self.is_open = True
+        # The name of the last preamble that this connection was told.
+        self._told: str | None = None
+
+    def exchange_after(
+        self, preamble: Preamble | None, request: bytes, count: int, deadline: float
+    ) -> list[Any]:
+        """Do the same, after telling the connection what it was not told yet."""
+        if preamble is None or preamble.name == self._told:
+            return self.exchange(request, count, deadline)
+        replies = self.exchange(
+            preamble.packed + request, preamble.replies + count, deadline
+        )
+        if not any(isinstance(reply, Exception) for reply in replies):
+            self._told = preamble.name
+        return replies[preamble.replies :]
+
+    def unblock(self) -> None:
+        """Make a connection that is listened to from now on, with `drain`."""
+        self._sock.setblocking(False)
+
+    def drain(self) -> list[Any]:
+        """
+        Return what the other side has said unasked, without waiting for more.
+
+        :raises OSError: if the connection has ended
+        """
+        said: list[Any] = []
+        while True:
+            try:
+                chunk = self._sock.recv(_CHUNK)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return said
+            if not chunk:
+                raise ConnectionError("Connection closed by server.")
+            said += self._replies_of(chunk)
+
+    def send_now(self, request: bytes) -> None:
+        """Send what is short enough not to wait, after `unblock`."""
+        self._sock.sendall(request)
 
     def exchange(self, request: bytes, count: int, deadline: float) -> list[Any]:
         """
