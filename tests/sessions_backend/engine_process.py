@@ -138,7 +138,7 @@ def _words() -> dict[str, Callable[..., Any]]:
         "end": end,
         "degraded": degraded,
         "revoke": lambda label: index.revoke(label, ttl=600),
-        "lookup": lambda label: index.lookup(label),
+        "lookup": index.lookup,
         "link": lambda label, key: index.link(label, key, ttl=600),
     }
 
