@@ -62,6 +62,11 @@ class Copies:
                 self._bytes -= len(copy.raw)
         return copy is not None
 
+    def latest(self) -> str | None:
+        """Return the key that was noted last."""
+        with self._lock:
+            return next(reversed(self._copies), None)
+
     def clear(self) -> None:
         with self._lock:
             self._copies.clear()

@@ -11,7 +11,7 @@ import secrets
 import threading
 from contextlib import suppress
 
-from sessions_backend import budget, health
+from sessions_backend import budget, conf, health
 from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
@@ -124,8 +124,7 @@ class Recovery:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                with budget.of_seconds(PROBE_SECONDS):
-                    finish(self._redis.marker())
+                self._probe()
                 with budget.of_seconds(_WORK_SECONDS):
                     self._return()
             except StorageUnavailable:
@@ -137,6 +136,19 @@ class Recovery:
                     self._thread = None
                     return
             self._stopping.wait(PAUSE_SECONDS)
+
+    def _probe(self) -> None:
+        """
+        Find out whether Redis serves as requests need it: a session, in their time.
+
+        A Redis that answers a ping, but not that, would open the breaker again at once.
+        """
+        with budget.of_seconds(PROBE_SECONDS):
+            finish(self._redis.marker())
+        key = self._copies.latest()
+        if key is not None:
+            with budget.of_seconds(conf.load().budget_seconds):
+                finish(self._redis.load(key))
 
     def _return(self) -> None:
         """Bring everything back, and let requests ask Redis again."""

@@ -1,0 +1,120 @@
+"""A site, the network before its Redis, and the Redis itself."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from tests.faults.history import Person
+from tests.faults.load import PEOPLE, Load
+from tests.faults.network import Proxy
+from tests.faults.site import THREADS, WORKERS, Site
+from tests.servers import Valkey
+
+RECOVERY_SECONDS = 2.0
+# What a worker needs besides: one connection for each thread, one for the news of
+# ended sessions, one for the probe.
+MOST_CONNECTIONS = WORKERS * (THREADS + 2)
+_KEPT = ("--appendonly", "yes", "--enable-debug-command", "yes")
+
+
+@dataclass
+class Stage:
+    site: Site
+    proxy: Proxy
+    server: Valkey
+
+    @contextmanager
+    def redis(self) -> Iterator[Any]:
+        """Yield a client that does not go through the proxy."""
+        with redis.Redis(
+            port=self.server.port,
+            decode_responses=True,
+            single_connection_client=True,
+            socket_timeout=10,
+        ) as client:
+            yield client
+
+    def people(self, number: int = PEOPLE) -> list[Person]:
+        return [Person.arriving_at(self.site) for _ in range(number)]
+
+    def serving(self) -> dict[int, str]:
+        """Return which store each worker says it serves from."""
+        return {
+            pid: self.site.get("/store", pid=pid).body["store"]
+            for pid in self.site.pids
+        }
+
+    def serves_from(self, store: str) -> bool:
+        return set(self.serving().values()) == {store}
+
+    def connections(self) -> int:
+        with self.redis() as client:
+            return sum(
+                info["id"] != str(client.client_id())
+                for info in client.client_list()
+                if info["cmd"] != "replconf"
+            )
+
+    def check_recovered(self, healed: float) -> None:
+        """Every worker is back on Redis, soon, and without a restart."""
+        wait_until(lambda: self.serves_from("redis"), seconds=RECOVERY_SECONDS + 8)
+        took = time.monotonic() - healed
+        assert took < RECOVERY_SECONDS, f"{took:.2f} s"
+
+    def check_nothing_was_lost(self, people: list[Person]) -> None:
+        """Each acknowledged write is there, whichever worker is asked."""
+        for person in people:
+            for pid in self.site.pids:
+                answer = self.site.get("/read", person.cookie, pid=pid)
+                assert answer.status == 200, answer
+                assert answer.body["owner"] == person.name
+                assert answer.body["user"] == person.user
+                lost = person.entries - set(answer.body["entries"])
+                assert not lost, f"{len(lost)} of {len(person.entries)} at {pid}"
+
+    def check_ended(self, cookie: str) -> None:
+        """Nobody takes the cookie for a session any more, and Redis has no record."""
+        for pid in self.site.pids:
+            answer = self.site.get("/read", cookie, pid=pid)
+            assert answer.status == 403, answer
+        with self.redis() as client:
+            assert not client.exists(f"session:{cookie}")
+
+    def check_connections(self) -> None:
+        wait_until(lambda: self.connections() <= MOST_CONNECTIONS, seconds=5)
+
+    def check_load(self, load: Load, *, budget: float) -> None:
+        assert load.rate >= 50
+        load.history.check_nobody_was_failed()
+        load.history.check_cookies()
+        load.history.check_whose()
+        load.history.check_times(budget, slack=SLACK)
+
+
+# What a machine of two busy cores may add to a time that somebody else measures.
+SLACK = 0.5
+
+
+@contextmanager
+def raised(folder: Path, **environment: str) -> Iterator[Stage]:
+    """Yield a whole stage that keeps its data over a restart of Redis."""
+    with (
+        Valkey(folder / "server", *_KEPT) as server,
+        Proxy(server.port) as proxy,
+        Site(folder / "site", proxy.url, **environment) as site,
+    ):
+        stage = Stage(site, proxy, server)
+        wait_until(lambda: stage.serves_from("redis"), seconds=10)
+        yield stage
+
+
+def wait_until(is_true: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
