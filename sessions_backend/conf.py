@@ -56,3 +56,9 @@ def cache_entry(alias: str) -> dict[str, Any] | None:
     entries: Any = settings.CACHES
     entry: dict[str, Any] | None = entries.get(alias)
     return entry
+
+
+def locations(alias: str) -> list[str]:
+    """Return the URLs that a cache names, in one string or in several."""
+    location = (cache_entry(alias) or {}).get("LOCATION", "")
+    return location.split(",") if isinstance(location, str) else list(location)

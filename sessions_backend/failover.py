@@ -10,21 +10,23 @@ import logging
 import os
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
-from redis.connection import ConnectionPool
 from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 
 from sessions_backend import budget, conf, health
 from sessions_backend.breaker import Breaker
+from sessions_backend.cluster import ClusterPool
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import Journal
 from sessions_backend.recovery import Listener, Recovery
 from sessions_backend.stores.base import AsyncStore, Blocking, Store
+from sessions_backend.stores.cluster import redis_store
 from sessions_backend.stores.failing_over import FailingOverStore, Situation
 from sessions_backend.stores.local import Asynchronous, Immediate, LocalStore
 from sessions_backend.stores.loops import LoopTransport
@@ -217,13 +219,16 @@ def _choose(say: _Announcer) -> _Choice:
 def _failing_over(pool: ConnectionPool) -> _Choice:
     settings = conf.load()
     near: NearCache | None = None
-    if settings.has_near_cache:
+    # A node of a cluster tells of its own keys only.
+    if settings.has_near_cache and not isinstance(pool, ClusterPool):
         near = NearCache(pool, most=settings.copies, most_bytes=settings.copies_bytes)
 
-    def redis_over(transport: Transport) -> RedisStore:
-        return RedisStore(transport) if near is None else NearStore(transport, near)
+    def redis_over(transport_of: Callable[[ConnectionPool], Transport]) -> RedisStore:
+        if near is None:
+            return redis_store(settings.cache_alias, transport_of)
+        return NearStore(transport_of(pool), near)
 
-    redis = redis_over(BlockingTransport(pool))
+    redis = redis_over(BlockingTransport)
     breaker = Breaker()
     copies = Copies(
         most=settings.copies,
@@ -238,7 +243,8 @@ def _failing_over(pool: ConnectionPool) -> _Choice:
         most_bytes=_JOURNAL_MOST_BYTES,
     )
     recovery = Recovery(redis, breaker, copies, journal)
-    listener = Listener(RedisStore(BlockingTransport(pool)), recovery, breaker, journal)
+    alone = redis_store(settings.cache_alias, BlockingTransport)
+    listener = Listener(alone, recovery, breaker, journal)
 
     def note_outage(error: BaseException) -> None:
         health.count("outages")
@@ -252,7 +258,7 @@ def _failing_over(pool: ConnectionPool) -> _Choice:
     shared = Situation(breaker, copies, journal, recovery, settings.is_strict)
     serving = FailingOverStore(redis, shared, is_async=False)
     asynchronous = FailingOverStore(
-        redis_over(LoopTransport(pool)), shared, is_async=True
+        redis_over(LoopTransport), shared, is_async=True
     )
     return _Choice(
         serving,
@@ -301,10 +307,7 @@ def _let_go(choice: _Choice) -> None:
 
 
 def _url() -> str:
-    location = (conf.cache_entry(conf.load().cache_alias) or {}).get("LOCATION", "")
-    if isinstance(location, str):
-        return location.split(",")[0]
-    return str(location[0])
+    return conf.locations(conf.load().cache_alias)[0]
 
 
 def _without_credentials(reason: str) -> str:

@@ -50,6 +50,8 @@ def wait_until(condition: Callable[[], object], *, seconds: float = 10) -> None:
 class Valkey:
     """A Valkey of its own that can be stopped, paused and started on one port."""
 
+    program: Path | str = get_binary_path()
+
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
         self.port = free_port()
@@ -68,7 +70,7 @@ class Valkey:
         with (self.folder / "valkey.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    get_binary_path(),
+                    self.program,
                     *("--port", str(self.port), "--bind", "127.0.0.1"),
                     *("--dir", str(self.folder), "--save", ""),
                     *self.arguments,

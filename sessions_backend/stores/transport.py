@@ -60,7 +60,7 @@ def is_refusal(reply: object) -> bool:
     After a failover the next connection may reach a server that will.
     """
     return type(reply) is hiredis.ReplyError and not str(reply).startswith(
-        ("NOSCRIPT", "WRONGTYPE")
+        ("NOSCRIPT", "WRONGTYPE", "MOVED", "ASK")
     )
 
 
