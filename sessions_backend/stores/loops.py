@@ -208,7 +208,9 @@ class _LoopWire:
     def close(self) -> None:
         if self.is_open:
             self.is_open = False
-            self._writer.close()
+            # Not close(): over TLS that waits for a farewell, and a loop that is at
+            # its end does not.
+            self._writer.transport.abort()
 
     def _feed(self, chunk: bytes) -> None:
         if not chunk:
