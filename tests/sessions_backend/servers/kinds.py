@@ -1,11 +1,12 @@
 """The kinds of servers that the engine is to work on, each a real one."""
 
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import redis
@@ -43,6 +44,31 @@ class RedisServer(Valkey):
     def ask(self, *command: object) -> Any:
         with redis.Redis(port=self.port, socket_timeout=5) as client:
             return client.execute_command(*command)
+
+
+class Sentinel(RedisServer):
+    """The server's binary as a Sentinel; it reads and rewrites its configuration."""
+
+    def __init__(self, folder: Path, primary: RedisServer) -> None:
+        super().__init__(primary.program, folder)
+        self.folder.mkdir()
+        self.configuration = folder / "sentinel.conf"
+        self.configuration.write_text(
+            f"port {self.port}\n"
+            f"sentinel monitor shop 127.0.0.1 {primary.port} 1\n"
+            "sentinel down-after-milliseconds shop 1000\n"
+            "sentinel failover-timeout shop 5000\n"
+        )
+
+    def start(self) -> Self:
+        with (self.folder / "valkey.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.program, str(self.configuration), "--sentinel"],
+                stdout=log,
+                stderr=log,
+            )
+        self._wait_until_it_answers()
+        return self
 
 
 class Cluster:

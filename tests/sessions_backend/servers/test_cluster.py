@@ -6,15 +6,18 @@ import time
 from collections import Counter
 
 import pytest
+from django.test import override_settings
 from redis.crc import key_slot
 
-from sessions_backend import budget, names
+from sessions_backend import budget, failover, names, record
 from sessions_backend.cluster import ClusterPool, ConnectionFactory
+from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import Blocking, Replacement, Stored, Successor
 from sessions_backend.stores.cluster import ClusterStore, ClusterTransport
 from sessions_backend.stores.loops import LoopTransport
 from sessions_backend.stores.threads import BlockingTransport
+from tests.sessions_backend.conftest import caches_with
 from tests.sessions_backend.servers.kinds import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
@@ -253,6 +256,35 @@ class TestNodesThatDie:
         assert time.monotonic() - began < 2
         assert store.load(other).raw == b"raw"
         wait_until(lambda: _is_loaded(store, key))
+
+    def test_the_engine_goes_on_and_keeps_every_write(self, cluster):
+        """What was answered while a primary was dead is there in the end."""
+        factory = "sessions_backend.cluster.ConnectionFactory"
+        caches = caches_with(cluster.urls, CONNECTION_FACTORY=factory)
+        with override_settings(CACHES=caches, SESSION_REDIS_BUDGET_MS=500):
+            sessions = [SessionStore() for _ in range(12)]
+            for session in sessions:
+                session["pizzas"] = 1
+                session.create()
+            cluster.primaries[0].ask("WAIT", 1, 5000)
+
+            cluster.primaries[0].stop()
+            wait_until(lambda: _all_eat(sessions) and failover.is_degraded())
+            wait_until(lambda: not failover.is_degraded() and _all_eat(sessions))
+
+            eaten = [session["pizzas"] for session in sessions]
+            store = blocking(cluster, count=4)
+            keys = [names.record_key(session.session_key) for session in sessions]
+            kept = [record.decode(found.raw) for found in store.load_many(keys)]
+            assert [data["pizzas"] for data in kept] == eaten
+            assert min(eaten) > 2
+
+
+def _all_eat(sessions):
+    for session in sessions:
+        session["pizzas"] += 1
+        session.save()
+    return True
 
 
 def _is_loaded(store, key):
