@@ -16,6 +16,7 @@ from enum import Enum
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
+from redis.connection import ConnectionPool
 from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 
 from sessions_backend import budget, conf, health
@@ -257,9 +258,7 @@ def _failing_over(pool: ConnectionPool) -> _Choice:
     breaker.on_open = note_outage
     shared = Situation(breaker, copies, journal, recovery, settings.is_strict)
     serving = FailingOverStore(redis, shared, is_async=False)
-    asynchronous = FailingOverStore(
-        redis_over(LoopTransport), shared, is_async=True
-    )
+    asynchronous = FailingOverStore(redis_over(LoopTransport), shared, is_async=True)
     return _Choice(
         serving,
         Blocking(serving),

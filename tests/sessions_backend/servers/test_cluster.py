@@ -93,11 +93,9 @@ class TestEveryKeyFindsItsNode:
         sent = Counter()
 
         class Counting(BlockingTransport):
-            async def exchange(self, commands, deadline, *, is_repeatable):
+            async def exchange(self, commands, deadline, **options):
                 sent[self._pool.address] += 1
-                return await super().exchange(
-                    commands, deadline, is_repeatable=is_repeatable
-                )
+                return await super().exchange(commands, deadline, **options)
 
         transport = ClusterTransport(pools_of(shared_cluster), Counting)
         store = Blocking(ClusterStore(transport))
