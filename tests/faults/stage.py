@@ -101,19 +101,31 @@ SLACK = 0.5
 
 
 @contextmanager
-def raised(folder: Path, **environment: str) -> Iterator[Stage]:
-    """Yield a whole stage that keeps its data over a restart of Redis."""
-    with (
-        Valkey(folder / "server", *_KEPT) as server,
-        Proxy(server.port) as proxy,
-        Site(folder / "site", proxy.url, **environment) as site,
-    ):
-        stage = Stage(site, proxy, server)
-        wait_until(lambda: stage.serves_from("redis"), seconds=10)
-        yield stage
+def raised(
+    folder: Path, *, is_away: bool = False, **environment: str
+) -> Iterator[Stage]:
+    """
+    Yield a whole stage that keeps its data over a restart of Redis.
+
+    With `is_away` Redis is not there when the workers start.
+    """
+    server = Valkey(folder / "server", *_KEPT)
+    try:
+        if not is_away:
+            server.start()
+        with (
+            Proxy(server.port) as proxy,
+            Site(folder / "site", proxy.url, **environment) as site,
+        ):
+            stage = Stage(site, proxy, server)
+            if not is_away:
+                wait_until(lambda: stage.serves_from("redis"), seconds=10)
+            yield stage
+    finally:
+        server.stop()
 
 
-def wait_until(is_true: Callable[[], bool], *, seconds: float) -> None:
+def wait_until(is_true: Callable[[], bool], *, seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < deadline, f"not within {seconds} s"

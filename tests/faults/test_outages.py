@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.faults.history import Person
 from tests.faults.load import Load
 from tests.faults.site import BUDGET
-from tests.faults.stage import Stage, wait_until
+from tests.faults.stage import Stage, raised, wait_until
 
 _OUTAGE_SECONDS = 2.5
 _MOST_FAILURES = 3
@@ -204,3 +205,201 @@ def _check_log(stage: Stage, position: int) -> None:
         levels = [level for _, level, _ in lines]
         assert levels in (["ERROR", "INFO"], ["ERROR"]), lines
         assert all("password" not in message for _, _, message in lines)
+
+
+NUISANCES = (
+    _network("6-packets-of-one-byte", lambda stage: stage.proxy.slice()),
+    _network("7-slow-close", lambda stage: stage.proxy.close_slowly(0.5)),
+    _network("8-latency-of-20-ms", lambda s: s.proxy.delay(0.02, jitter=0.01)),
+    _network("23-every-connection-cut", lambda stage: stage.proxy.cut()),
+    _answers("23-client-kill", lambda c, _: _kill_all(c), lambda c, _: _kill_all(c)),
+    _answers("24-script-flush", lambda c, _: c.script_flush(), lambda c, _: None),
+)
+
+
+def _kill_all(client):
+    client.client_kill_filter(_type="normal", skipme=True)
+
+
+@pytest.mark.parametrize("fault", NUISANCES, ids=str)
+def test_a_nuisance_is_no_outage(stage, fault):
+    people = stage.people()
+    log = stage.site.log_position()
+
+    with Load(stage.site, people) as load:
+        time.sleep(0.5)
+        fault.begin(stage)
+        time.sleep(1)
+        fault.end(stage)
+        time.sleep(0.5)
+
+    stage.check_load(load, budget=BUDGET)
+    stage.check_nothing_was_lost(people)
+    stage.check_connections()
+    assert not [line for line in stage.site.log(since=log) if line[1] == "ERROR"]
+
+
+def test_logouts_stay_logouts(stage):
+    """One just before the outage by another worker, and one in the midst of it."""
+    before, meanwhile, kept = stage.people(3)
+    for person in (before, meanwhile, kept):
+        person.log_in(stage.site, pid=stage.site.pids[0])
+        person.show_to(stage.site, *stage.site.pids)
+
+    stage.site.get("/logout", before.cookie, pid=stage.site.pids[1])
+    time.sleep(0.05)
+    stage.server.stop()
+    for pid in stage.site.pids:
+        assert stage.site.get("/read", before.cookie, pid=pid).status in {403, 503}
+        assert stage.site.get("/read", kept.cookie, pid=pid).status == 200
+    stage.site.get("/logout", meanwhile.cookie, pid=stage.site.pids[1])
+    ended = stage.site.get("/read", meanwhile.cookie, pid=stage.site.pids[1])
+    assert ended.status == 403
+    stage.server.start()
+    stage.check_recovered(time.monotonic())
+
+    wait_until(lambda: _is_ended(stage, meanwhile), seconds=5)
+    stage.check_ended(before.cookie)
+    stage.check_nothing_was_lost([kept])
+
+
+def _is_ended(stage, person):
+    answers = [stage.site.get("/read", person.cookie, pid=p) for p in stage.site.pids]
+    return all(answer.status == 403 for answer in answers)
+
+
+def test_a_login_in_an_outage_rotates_and_lives_on(stage):
+    person = Person.arriving_at(stage.site)
+    stage.server.stop()
+    pid = stage.site.pids[0]
+    former = person.cookie
+
+    person.log_in(stage.site, pid=pid)
+
+    assert person.cookie != former
+    assert stage.site.get("/read", person.cookie, pid=pid).body["user"] == person.name
+    stage.server.start()
+    stage.check_recovered(time.monotonic())
+    wait_until(lambda: _has(stage, person.cookie), seconds=5)
+    stage.check_nothing_was_lost([person])
+    stage.check_ended(former)
+
+
+def _has(stage, cookie):
+    with stage.redis() as client:
+        return bool(client.exists(f"session:{cookie}"))
+
+
+def test_who_was_never_seen_waits(stage):
+    with stage.redis() as client:
+        client.set("session:never-seen-by-any-worker", '{"owner": "stranger"}', ex=600)
+    stage.server.stop()
+
+    for pid in stage.site.pids:
+        answer = stage.site.get("/read", "never-seen-by-any-worker", pid=pid)
+        assert answer.status == 503
+        assert answer.retry_after
+        assert answer.cookie is None
+        plain = stage.site.get("/plain", "never-seen-by-any-worker", pid=pid)
+        assert plain.status == 200
+        assert plain.cookie is None
+
+
+def test_calls_of_an_open_breaker_are_quick(stage):
+    person = Person.arriving_at(stage.site)
+    stage.proxy.black_hole()
+    pid = stage.site.pids[0]
+    for _ in range(_MOST_FAILURES):
+        stage.site.get("/calls", person.cookie, pid=pid)
+
+    times = stage.site.get("/calls", person.cookie, pid=pid).body["milliseconds"]
+
+    assert max(times) < _FAST * 1000
+
+
+def test_a_redis_that_is_loading_is_away(tmp_path):
+    """Row 14: the dataset is read for seconds, and every command refused meanwhile."""
+    with raised(tmp_path) as stage:
+        people = stage.people(2)
+        with stage.redis() as client:
+            client.config_set("key-load-delay", "2000")
+            for number in range(2000):
+                client.set(f"other:{number}", "x")
+        stage.server.stop()
+        with Load(stage.site, people) as load:
+            time.sleep(0.5)
+            stage.server.arguments += ("--key-load-delay", "1500")
+            stage.server.start()
+            time.sleep(2)
+            stage.check_recovered(time.monotonic() + 3)
+        stage.check_load(load, budget=BUDGET)
+        stage.check_nothing_was_lost(people)
+
+
+class TestAStrictSite:
+    @pytest.fixture
+    def stage(self, tmp_path):
+        with raised(tmp_path, FAULTS_STRICT="true") as stage:
+            yield stage
+
+    def test_answers_503_throughout(self, stage):
+        person = Person.arriving_at(stage.site)
+        stage.server.stop()
+
+        for _ in range(3):
+            for pid in stage.site.pids:
+                answer = stage.site.get("/read", person.cookie, pid=pid)
+                assert answer.status == 503
+                assert answer.retry_after
+                assert answer.cookie is None
+                assert stage.site.get("/plain", person.cookie, pid=pid).status == 200
+        stage.server.start()
+        read = ("/read", person.cookie)
+        for pid in stage.site.pids:
+            wait_until(lambda p=pid: stage.site.get(*read, pid=p).status == 200)
+
+
+@pytest.mark.parametrize("alias", ["files", "table"])
+class TestASharedFallback:
+    def test_shows_every_worker_the_same(self, tmp_path, alias):
+        with raised(tmp_path, FAULTS_FALLBACK=alias) as stage:
+            person = Person.arriving_at(stage.site)
+            stage.server.stop()
+            for number, pid in enumerate(stage.site.pids * 2):
+                path = f"/write?entry=entry-{number}"
+                assert stage.site.get(path, person.cookie, pid=pid).status == 200
+                person.entries.add(f"entry-{number}")
+            # Not only at the end: each worker sees what the others have written.
+            stage.check_nothing_was_lost([person])
+            stage.site.get("/logout", person.cookie, pid=stage.site.pids[0])
+            assert _is_ended(stage, person)
+            stage.server.start()
+            stage.check_recovered(time.monotonic())
+            wait_until(lambda: not _has(stage, person.cookie), seconds=5)
+            stage.check_ended(person.cookie)
+
+
+def test_a_start_without_redis_ends_by_itself(tmp_path):
+    with raised(tmp_path, is_away=True) as stage:
+        assert set(stage.serving().values()) == {"local"}
+        pid = stage.site.pids[0]
+        answer = stage.site.get("/begin?owner=early", pid=pid)
+        assert answer.status == 200
+        assert stage.site.get("/read", "left-from-before", pid=pid).status == 503
+
+        stage.server.start()
+        stage.check_recovered(time.monotonic())
+
+        wait_until(lambda: _has(stage, answer.cookie.value), seconds=5)
+        for pid in stage.site.pids:
+            read = stage.site.get("/read", answer.cookie.value, pid=pid)
+            assert read.body["owner"] == "early"
+
+
+def test_a_thousand_first_visits_leave_nothing(stage):
+    """Row 32: whoever sends no cookie and needs no session costs no key."""
+    with stage.redis() as client:
+        before = client.dbsize()
+        for number in range(1000):
+            stage.site.get("/plain", pid=stage.site.pids[number % len(stage.site.pids)])
+        assert client.dbsize() == before

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -116,6 +117,13 @@ def _words() -> dict[str, Callable[..., Any]]:
         session.save()
         return "added"
 
+    def add_at(moment: float, session_key: str, name: str) -> str:
+        session = SessionStore(session_key)
+        session["cart"][name] = 1
+        time.sleep(max(0.0, moment - time.time()))
+        session.save()
+        return "added"
+
     def end(session_key: str) -> str:
         SessionStore(session_key).flush()
         return "ended"
@@ -135,6 +143,7 @@ def _words() -> dict[str, Callable[..., Any]]:
         "create": create,
         "read": read,
         "add": add,
+        "add_at": add_at,
         "end": end,
         "degraded": degraded,
         "revoke": lambda label: index.revoke(label, ttl=600),
