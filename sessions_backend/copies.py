@@ -7,15 +7,12 @@ Bounded in number, bytes and age. A copy is what Redis has last said or been tol
 import threading
 import time
 from collections import OrderedDict
-from typing import NamedTuple
 
 from sessions_backend.stores.base import Stored
 
-
-class _Copy(NamedTuple):
-    raw: bytes
-    ends_at: float
-    seen_at: float
+# The bytes, when they end, and when they were seen, both as Unix time. A plain tuple:
+# one is made with every load.
+type _Copy = tuple[bytes, float, float]
 
 
 class Copies:
@@ -32,14 +29,13 @@ class Copies:
     def note(self, key: str, raw: bytes, remaining: float) -> None:
         now = time.time()
         with self._lock:
-            former = self._copies.pop(key, None)
-            if former is not None:
-                self._bytes -= len(former.raw)
-            self._copies[key] = _Copy(raw, now + remaining, now)
-            self._bytes += len(raw)
-            while len(self._copies) > self._most or self._bytes > self._most_bytes:
-                _, oldest = self._copies.popitem(last=False)
-                self._bytes -= len(oldest.raw)
+            copies = self._copies
+            former = copies.pop(key, None)
+            copies[key] = (raw, now + remaining, now)
+            self._bytes += len(raw) - (len(former[0]) if former else 0)
+            while len(copies) > self._most or self._bytes > self._most_bytes:
+                _, oldest = copies.popitem(last=False)
+                self._bytes -= len(oldest[0])
 
     def renew(self, key: str, remaining: float) -> None:
         """Note that Redis has moved the end of a key."""
@@ -47,7 +43,7 @@ class Copies:
             copy = self._copies.get(key)
             if copy is not None:
                 now = time.time()
-                self._copies[key] = _Copy(copy.raw, now + remaining, now)
+                self._copies[key] = (copy[0], now + remaining, now)
 
     def get(self, key: str, *, away_since: float) -> Stored | None:
         """Return a copy that was not too old when Redis went away (Unix time)."""
@@ -59,7 +55,7 @@ class Copies:
         with self._lock:
             copy = self._copies.pop(key, None)
             if copy is not None:
-                self._bytes -= len(copy.raw)
+                self._bytes -= len(copy[0])
         return copy is not None
 
     def latest(self) -> str | None:
@@ -83,7 +79,8 @@ class Copies:
         return len(self._copies), self._bytes
 
     def _alive(self, copy: _Copy, away_since: float) -> Stored | None:
-        remaining = copy.ends_at - time.time()
-        if remaining <= 0 or copy.seen_at < away_since - self._age_seconds:
+        raw, ends_at, seen_at = copy
+        remaining = ends_at - time.time()
+        if remaining <= 0 or seen_at < away_since - self._age_seconds:
             return None
-        return Stored(copy.raw, remaining)
+        return Stored(raw, remaining)

@@ -235,7 +235,7 @@ class Journal:
             return _settle_label(key, raw, ttl, redis)
         former = redis.put(key, raw, ttl)
         if raw == REVOKED and former not in {None, REVOKED}:
-            redis.remove(names.record_key_of_name((former or b"").decode()))
+            redis.remove(names.record_key((former or b"").decode()))
         return raw
 
     def _settle_record(
@@ -357,7 +357,7 @@ def _settle_label(key: str, raw: bytes, ttl: int, redis: Blocking) -> bytes:
     """Lead a label to the session of the login that was later, unless it was ended."""
     present = redis.claim(key, raw, ttl)
     if present == REVOKED:
-        redis.remove(names.record_key_of_name(raw.decode()))
+        redis.remove(names.record_key(raw.decode()))
     elif present != raw:
         redis.replace(key, None, raw, ttl)
         return raw

@@ -21,12 +21,7 @@ SUPERSEDED_PREFIX = f"{AUXILIARY_PREFIX}superseded:"
 
 
 def record_key(session_key: str) -> str:
-    return record_key_of_name(session_key)
-
-
-def record_key_of_name(name: str) -> str:
-    """Return the key of a record from what follows the prefix in it."""
-    return conf.load().key_prefix + name
+    return conf.load().key_prefix + session_key
 
 
 def name_of(key: str) -> str:

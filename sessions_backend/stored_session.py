@@ -158,6 +158,7 @@ class StoredSession(SessionBase):
                 await self._save_existing(store)
 
     async def _renew(self, store: AsyncStore) -> None:
+        await self._ensure_loaded(store)
         ttl = self._ttl()
         is_there = ttl > 0 and await store.renew(
             self._key(), ttl, listed_in=self._user_list()
@@ -251,7 +252,7 @@ class StoredSession(SessionBase):
 
         The old id has no part in the login: its keys neither leave nor enter here.
         """
-        key = names.record_key_of_name(str(self._successor))
+        key = names.record_key(str(self._successor))
         base = without_login(record.decode(self._raw or b"{}"))
         self._take_lifetime(base)
         later = without_login(self._session_cache)
@@ -346,7 +347,11 @@ class StoredSession(SessionBase):
         return Lifetime.taken_from(data)
 
     def _ttl(self) -> int:
-        return min(int(self.get_expiry_age()), _LONGEST_TTL)
+        if "_session_expiry" in self._session_cache:
+            return min(int(self.get_expiry_age()), _LONGEST_TTL)
+        # As Django has it, without asking for the time first.
+        age = self._at_most_until_the_end(self.get_session_cookie_age())
+        return min(int(age), _LONGEST_TTL)
 
     def _at_most_until_the_end(self, age: int, **kwargs: Any) -> int:
         if self._lifetime is None:

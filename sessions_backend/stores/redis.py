@@ -1,6 +1,5 @@
 """RedisStore: sessions in Redis or Valkey (7.0 or newer), one round trip a call."""
 
-import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -98,8 +97,7 @@ class RedisStore:
                 _command("SET", key, raw, "XX", "EX", ttl), *listing
             )
             return Replacement.GONE if done is None else Replacement.DONE
-        digest = hashlib.sha1(expected, usedforsecurity=False).hexdigest()
-        answer = await self._run(REPLACE, key, digest, raw, ttl, beside=listing)
+        answer = await self._run(REPLACE, key, expected, raw, ttl, beside=listing)
         if answer == 1 or answer == raw:  # noqa: PLR1714  # bytes and a number
             # The same bytes stand there: they are this call's own, sent again after
             # a connection broke before its reply, or another writer's equal ones.

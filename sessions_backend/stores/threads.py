@@ -5,6 +5,7 @@ import threading
 import weakref
 from typing import Any
 
+from hiredis import ReplyError
 from redis.connection import ConnectionPool
 
 from sessions_backend.stores.opening import open_wire
@@ -42,7 +43,7 @@ class BlockingTransport:
             self.breaks += 1
             raise
         for reply in replies:
-            if is_refusal(reply):
+            if type(reply) is ReplyError and is_refusal(reply):
                 self._local.wire.close()
         return replies
 

@@ -17,7 +17,7 @@ from redis.connection import AbstractConnection
 from sessions_backend import conf
 from sessions_backend.stores.transport import Preamble
 
-_CHUNK = 65536
+_CHUNK = 16384
 _NOTHING_YET = object()
 # The kernel's own time-out saves two system calls each time. It is armed once, for
 # this share of the budget, and used while at least so much is left.
@@ -85,7 +85,7 @@ class Wire:
         :raises OSError: if the connection fails, or the deadline passes
         """
         try:
-            replies = self._replies_at_once(request, count, deadline)
+            replies = self._replies_of(self._first_chunk(request, deadline))
             while len(replies) < count:
                 replies += self._replies_of(self._receive_until(deadline))
         except BaseException:
@@ -105,27 +105,34 @@ class Wire:
         if getattr(self, "is_open", False):
             self.close()
 
-    def _replies_at_once(
-        self, request: bytes, count: int, deadline: float
-    ) -> list[Any]:
+    def _first_chunk(self, request: bytes, deadline: float) -> bytes:
         left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("The request's time for its session is used up.")
-        if left < self._standing:
-            self._sock.settimeout(left)
         try:
+            if left < self._standing:
+                return self._first_chunk_within(request, left)
             self._sock.sendall(request)
-            chunk = self._sock.recv(_CHUNK)
+            chunk: bytes = self._sock.recv(_CHUNK)
         except BlockingIOError:
-            return []
+            return b""
         except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as error:
             raise ClosedBeforeReply(str(error)) from error
+        if not chunk:
+            raise ClosedBeforeReply("Connection closed by server.")
+        return chunk
+
+    def _first_chunk_within(self, request: bytes, left: float) -> bytes:
+        if left <= 0:
+            raise TimeoutError("The request's time for its session is used up.")
+        self._sock.settimeout(left)
+        try:
+            self._sock.sendall(request)
+            chunk: bytes = self._sock.recv(_CHUNK)
         finally:
-            if left < self._standing and self._standing != float("inf"):
+            if self._standing != float("inf"):
                 self._sock.settimeout(None)
         if not chunk:
             raise ClosedBeforeReply("Connection closed by server.")
-        return self._replies_of(chunk)
+        return chunk
 
     def _receive_until(self, deadline: float) -> bytes:
         left = deadline - time.monotonic()
@@ -140,8 +147,9 @@ class Wire:
 
     def _replies_of(self, chunk: bytes) -> list[Any]:
         self._reader.feed(chunk)
+        take = self._reader.gets
         replies = []
-        while (reply := self._reader.gets()) is not _NOTHING_YET:
+        while (reply := take()) is not _NOTHING_YET:
             replies.append(reply)
         return replies
 
