@@ -8,7 +8,13 @@ import pytest
 
 from sessions_backend import names
 from sessions_backend.contract import StoreContract
-from sessions_backend.stores.base import Replacement, Store, Stored, Successor
+from sessions_backend.stores.base import (
+    Replacement,
+    Store,
+    Stored,
+    Successor,
+    Unreadable,
+)
 
 
 class DictionaryStore:
@@ -22,7 +28,7 @@ class DictionaryStore:
         remaining = ends_at - time.monotonic()
         return Stored(raw, remaining) if remaining > 0 else None
 
-    def load_many(self, keys: Sequence[str]) -> list[Stored | None]:
+    def load_many(self, keys: Sequence[str]) -> list[Stored | Unreadable | None]:
         return [self.load(key) for key in keys]
 
     def create(
