@@ -7,7 +7,9 @@
 #   make run-copy PORT=8081      a second copy of the shop beside it
 #   make keycloak                only a real Keycloak
 #   make test                    every test that can run here
-#   make test REQUIRE=keycloak,browser   ... and fail where one cannot
+#   make test REQUIRE=keycloak,browser,packages,servers   ... and fail where one cannot
+#   make coverage                the engine's tests; fails below 100 % of its branches
+#   make mutants                 changes how two writers are merged; the tests must notice
 #   make check                   everything that CI checks besides the tests
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -34,7 +36,7 @@ LIKE_PRODUCTION := env DEV_REALM=false DEBUG=false LOG_LEVEL=INFO \
 	KEYCLOAK_CLIENT_SECRET=a-secret-only-for-make-check \
 	REDIS_URL=rediss://redis.example.com:6379/0 DATABASE_URL=sqlite:///:memory:
 
-.PHONY: help run run-copy keycloak test lint types docs bench check lock
+.PHONY: help run run-copy keycloak test coverage mutants lint types docs bench check lock
 
 help:
 	@sed -n 's/^#   \(make .*\)/  \1/p' Makefile
@@ -50,6 +52,20 @@ keycloak: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(RUN) -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(TESTS)
+
+# Every line and branch of the engine; its own tests are enough for that.
+coverage: $(INSTALLED)
+	$(RUN) -m pytest -n $(TEST_PROCESSES) --dist loadgroup --cov=sessions_backend \
+		--cov-report=term-missing:skip-covered --cov-fail-under=100 \
+		tests/sessions_backend
+
+# Not among the locked tools: it is needed here alone, and uv gets it for the run.
+mutants: $(INSTALLED)
+	rm -rf mutants
+	VIRTUAL_ENV=$(abspath $(VENV)) $(VENV)/bin/uv run --quiet --no-project --active \
+		--with mutmut==3.8.1 mutmut run --max-children $(TEST_PROCESSES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(VENV)/bin/uv run --quiet --no-project --active \
+		--with mutmut==3.8.1 mutmut results
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

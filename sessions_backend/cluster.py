@@ -33,7 +33,7 @@ class ClusterPool(ConnectionPool):
         return settings.get("host", "localhost"), settings.get("port", 6379)
 
 
-class ConnectionFactory(SingleServerFactory):
+class ConnectionFactory(SingleServerFactory):  # type: ignore[misc]  # is untyped
     # django-redis keeps pools by URL; a plain one of the same URL is no ClusterPool.
     _pools: dict[str, ClusterPool] = {}
 

@@ -6,6 +6,9 @@ StoreContract: what every store must do, as tests that others can run on theirs.
         @pytest.fixture
         def store(self):
             return MyStore()
+
+The store is one of `stores.base.Store`; it may be used by eight threads at once. A test
+that cannot hold for it is left out by `test_... = None`, with the reason beside it.
 """
 
 import threading
@@ -14,7 +17,8 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sessions_backend.stores.base import Replacement, Store, Stored
+from sessions_backend import names
+from sessions_backend.stores.base import Replacement, Store, Stored, Successor
 
 _TTL = 60
 _WRITERS = 8
@@ -136,6 +140,80 @@ class StoreContract:
         assert isinstance(stored, Stored)
         assert stored.raw == b"raw"
         assert stored.remaining > _TTL - 2
+
+    def test_a_taken_key_can_leave_a_successor(self, store: Store) -> None:
+        key, successor = _new_key(), _new_key()
+        store.create(key, b"raw", _TTL)
+
+        taken = store.take(key, leaving=Successor(successor, b"gone on", _TTL))
+
+        assert taken == b"raw"
+        assert store.take(successor) == b"gone on"
+
+    def test_many_are_loaded_in_the_order_asked_for(self, store: Store) -> None:
+        keys = [_new_key() for _ in range(20)]
+        for key in keys[::2]:
+            store.create(key, key.encode(), _TTL)
+
+        found = store.load_many(keys)
+
+        assert [
+            stored.raw if isinstance(stored, Stored) else None for stored in found
+        ] == [None if number % 2 else key.encode() for number, key in enumerate(keys)]
+        assert list(store.load_many([])) == []
+
+    def test_many_are_removed_and_those_that_were_there_counted(
+        self, store: Store
+    ) -> None:
+        keys = [_new_key() for _ in range(20)]
+        there = keys[::2]
+        for key in there:
+            store.create(key, b"raw", _TTL)
+
+        assert store.remove_many(keys) == len(there)
+        assert not any(store.exists(key) for key in keys)
+        assert store.remove_many([]) == 0
+
+    def test_a_list_names_what_was_written_into_it(self, store: Store) -> None:
+        created, replaced, renewed = keys = [_new_key() for _ in range(3)]
+        mine, other = _new_key(), _new_key()
+        store.create(created, b"raw", _TTL, listed_in=mine)
+        for key in (replaced, renewed):
+            store.create(key, b"old", _TTL)
+        store.replace(replaced, b"old", b"new", _TTL, listed_in=mine)
+        store.renew(renewed, _TTL, listed_in=mine)
+
+        assert sorted(store.listed(mine)) == sorted(map(names.name_of, keys))
+        assert list(store.listed(other)) == []
+
+    def test_a_list_does_not_name_what_was_not_written(self, store: Store) -> None:
+        taken, gone, mine = _new_key(), _new_key(), _new_key()
+        store.create(taken, b"raw", _TTL)
+
+        assert not store.create(taken, b"raw", _TTL, listed_in=mine)
+        store.replace(gone, b"old", b"new", _TTL, listed_in=mine)
+        store.renew(gone, _TTL, listed_in=mine)
+
+        assert list(store.listed(mine)) == []
+
+    def test_a_list_lives_as_long_as_its_longest_session(self, store: Store) -> None:
+        short, long, mine = _new_key(), _new_key(), _new_key()
+        store.create(long, b"raw", _TTL, listed_in=mine)
+        store.create(short, b"raw", 1, listed_in=mine)
+
+        time.sleep(2.1)
+
+        assert list(store.listed(mine)) == [names.name_of(long)]
+
+    def test_a_list_forgets_what_it_is_told_to(self, store: Store) -> None:
+        keys, mine = [_new_key() for _ in range(3)], _new_key()
+        for key in keys:
+            store.create(key, b"raw", _TTL, listed_in=mine)
+
+        store.unlist(mine, [names.name_of(key) for key in keys[:2]])
+
+        assert list(store.listed(mine)) == [names.name_of(keys[2])]
+        assert store.exists(keys[0])
 
     def test_put_keeps_and_returns_what_stood_there(self, store: Store) -> None:
         key = _new_key()

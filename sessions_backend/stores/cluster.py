@@ -16,15 +16,14 @@ from redis.exceptions import RedisError
 from sessions_backend import conf, names
 from sessions_backend.cluster import Address, ClusterPool
 from sessions_backend.stores.opening import pool_of
-from sessions_backend.stores.redis import RedisStore
+from sessions_backend.stores.redis import RedisStore, pack
 from sessions_backend.stores.slots import Slots
 from sessions_backend.stores.transport import Command, Preamble, Transport
 
 # A slot that moves on while it is asked for is followed as often as this.
 _MOST_ROUNDS = 5
-_pack: Callable[[tuple[str, ...]], bytes] = hiredis.pack_command  # see redis.py
-_ASKING = Command("", _pack(("ASKING",)))
-_CLUSTER_SLOTS = Command("", _pack(("CLUSTER", "SLOTS")))
+_ASKING = Command("", pack(("ASKING",)))
+_CLUSTER_SLOTS = Command("", pack(("CLUSTER", "SLOTS")))
 
 
 def redis_store(
@@ -34,7 +33,8 @@ def redis_store(
     pool = pool_of(cache_alias)
     if not isinstance(pool, ClusterPool):
         return RedisStore(transport_of(pool))
-    connect = caches[cache_alias].client.connection_factory.connect
+    cache: Any = caches[cache_alias]
+    connect = cache.client.connection_factory.connect
     seeds = [connect(url).connection_pool for url in conf.locations(cache_alias)]
     return ClusterStore(ClusterTransport(seeds, transport_of))
 

@@ -78,8 +78,8 @@ class RedisStore:
         done, *_ = await self._ask(
             _command("SET", key, raw, "NX", "EX", ttl), *_listing(key, listed_in, ttl)
         )
-        if done is None and listed_in:
-            await self.unlist(listed_in, [names.name_of(key)])
+        if done is None:
+            await self._take_off_list(key, listed_in)
         return done is not None
 
     async def replace(
@@ -93,23 +93,27 @@ class RedisStore:
     ) -> Replacement | bytes:
         listing = _listing(key, listed_in, ttl)
         if expected is None:
-            done, *_ = await self._ask(
-                _command("SET", key, raw, "XX", "EX", ttl), *listing
-            )
-            return Replacement.GONE if done is None else Replacement.DONE
-        answer = await self._run(REPLACE, key, expected, raw, ttl, beside=listing)
-        if answer == 1 or answer == raw:  # noqa: PLR1714  # bytes and a number
-            # The same bytes stand there: they are this call's own, sent again after
-            # a connection broke before its reply, or another writer's equal ones.
-            return Replacement.DONE
-        if answer == 0:
-            return Replacement.GONE
-        return bytes(answer)
+            set_it = _command("SET", key, raw, "XX", "EX", ttl)
+            done, *_ = await self._ask(set_it, *listing)
+            if done is not None:
+                return Replacement.DONE
+        else:
+            answer = await self._run(REPLACE, key, expected, raw, ttl, beside=listing)
+            if answer == 1 or answer == raw:  # noqa: PLR1714  # bytes and a number
+                # The same bytes stand there: they are this call's own, sent again
+                # after a connection broke before its reply, or another writer's.
+                return Replacement.DONE
+            if answer != 0:
+                return bytes(answer)
+        await self._take_off_list(key, listed_in)
+        return Replacement.GONE
 
     async def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
         done, *_ = await self._ask(
             _command("EXPIRE", key, ttl), *_listing(key, listed_in, ttl)
         )
+        if not done:
+            await self._take_off_list(key, listed_in)
         return bool(done)
 
     async def remove(self, key: str) -> bool:
@@ -230,6 +234,11 @@ class RedisStore:
             )
             count += sum(reply is not None for reply in replies)
         return count
+
+    async def _take_off_list(self, key: str, list_key: str | None) -> None:
+        # It was listed on the same trip, before it was known to be missing.
+        if list_key is not None:
+            await self.unlist(list_key, [names.name_of(key)])
 
     async def _ask_one(self, name: str, key: str, *arguments: Any) -> Any:
         (reply,) = await self._ask(_command(name, key, *arguments))

@@ -26,8 +26,10 @@ class Preamble(NamedTuple):
 
 
 class Transport(Protocol):
-    # How often a connection turned out broken: Redis may have been restarted.
-    breaks: int
+    @property
+    def breaks(self) -> int:
+        """How often a connection turned out broken: Redis may have been restarted."""
+        ...
 
     async def exchange(
         self,

@@ -53,7 +53,7 @@ def test_needs_nothing_of_the_shop_or_of_the_tests(wheel):
     metadata = message_from_string(read(wheel, ".dist-info/METADATA"))
     needs = {
         need.split(">")[0].split("<")[0].strip()
-        for need in metadata.get_all("Requires-Dist")
+        for need in metadata.get_all("Requires-Dist", [])
         if "extra ==" not in need
     }
 

@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("engine")
 BUDGET_MS = 500
 
 
-def caches_with(url: str, **options: Any) -> dict[str, Any]:
+def caches_with(url: str | list[str], **options: Any) -> dict[str, Any]:
     """Return a CACHES setting whose alias of the sessions is at `url`."""
     return {
         **settings.CACHES,

@@ -3,7 +3,7 @@ import copy
 import pytest
 from hypothesis import given
 
-from sessions_backend.merge import absorb, merge
+from sessions_backend.merge import absorb, merge, without_login
 from tests.sessions_backend.test_record import records
 
 
@@ -51,6 +51,15 @@ class TestMerge:
 
         assert merged({"n": 0}, *versions) == {}
 
+    @pytest.mark.parametrize("removed_by_later", [True, False])
+    def test_removes_what_one_writer_removed_inside_an_object(self, removed_by_later):
+        without, with_more = {"cart": {"b": 1}}, {"cart": {"a": 1, "b": 1, "c": 1}}
+        versions = (with_more, without) if removed_by_later else (without, with_more)
+
+        result = merged({"cart": {"a": 1, "b": 1}}, *versions)
+
+        assert result == {"cart": {"b": 1, "c": 1}}
+
     def test_notices_that_one_became_true(self):
         assert merged({"n": 1}, {"n": 1}, {"n": True})["n"] is True
 
@@ -74,6 +83,27 @@ class TestMerge:
         later = {**base, "_auth_y": 1, "cart": {}}
 
         assert merged(base, earlier, later) == later
+
+    def test_a_login_key_that_the_later_login_lacks_does_not_stay(self):
+        base = {"_auth_user_id": "1", "_auth_user_hash": "h0"}
+        earlier = {**base, "_auth_x": 1}
+        later = {"_auth_user_id": "1", "_auth_user_hash": "h2"}
+
+        assert merged(base, earlier, later) == later
+
+    def test_a_login_whose_key_was_removed_by_both_is_the_later_one(self):
+        base = {"_auth_user_id": "1", "_auth_user_hash": "h0", "_auth_x": 1}
+        earlier = {"_auth_user_id": "1", "_auth_user_hash": "h1"}
+        later = {"_auth_user_id": "1", "_auth_user_hash": "h0"}
+
+        assert merged(base, earlier, later) == later
+
+    def test_tokens_that_were_removed_stay_away_when_another_filled_the_cart(self):
+        base = {"tokens": {"access": "a0"}, "_auth_user_id": "1"}
+
+        result = merged(base, {**base, "cart": {"a": 1}}, {})
+
+        assert result == {"cart": {"a": 1}}
 
     def test_keeps_the_cart_of_the_visitor_who_logs_in_elsewhere(self):
         login = {"_auth_user_id": "1", "_auth_user_hash": "h"}
@@ -129,3 +159,24 @@ class TestAbsorb:
 
         assert held is session["cart"]
         assert held == {"a": 1, "b": 2}
+
+    def test_keeps_a_list_that_has_not_changed(self):
+        session = {"toppings": ["basil"]}
+        held = session["toppings"]
+
+        absorb(session, {"toppings": ["basil"], "more": 1})
+
+        assert held is session["toppings"]
+
+
+class TestWithoutLogin:
+    def test_leaves_the_cart_and_takes_who_somebody_is(self):
+        record = {
+            "cart": {"a": 1},
+            "_auth_user_id": "1",
+            "_auth_user_hash": "h",
+            "tokens": {"access": "a"},
+            "user_info": {"name": "Luigi"},
+        }
+
+        assert without_login(record) == {"cart": {"a": 1}}

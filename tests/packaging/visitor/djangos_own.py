@@ -1,8 +1,9 @@
+# mypy: ignore-errors
 """Django's own session tests, in an empty project, with both middlewares."""
 
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoMiddleware
 from django.test import SimpleTestCase
-from project.django_suite import (  # type: ignore[import-not-found]  # copied there
+from project.django_suite import (  # copied there
     SessionMiddlewareTestsMixin,
     SessionTestsMixin,
 )

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import time
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import UpdateError
@@ -42,8 +43,9 @@ urlpatterns = [
 ]
 
 
-def redis():
-    return caches["sessions"].client.get_client()
+def redis() -> Any:
+    cache: Any = caches["sessions"]
+    return cache.client.get_client()
 
 
 @override_settings(ROOT_URLCONF=__name__)

@@ -10,7 +10,7 @@ from django.test import override_settings
 from redis.crc import key_slot
 
 from sessions_backend import budget, failover, names, record
-from sessions_backend.cluster import ClusterPool, ConnectionFactory
+from sessions_backend.cluster import Address, ClusterPool, ConnectionFactory
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import Blocking, Replacement, Stored, Successor
@@ -90,10 +90,11 @@ class TestEveryKeyFindsItsNode:
     def test_the_keys_of_a_node_are_asked_for_in_one_trip(self, shared_cluster):
         store = blocking(shared_cluster)
         store.load_many(KEYS)
-        sent = Counter()
+        sent: Counter[Address] = Counter()
 
         class Counting(BlockingTransport):
             async def exchange(self, commands, deadline, **options):
+                assert isinstance(self._pool, ClusterPool)
                 sent[self._pool.address] += 1
                 return await super().exchange(commands, deadline, **options)
 
@@ -123,7 +124,7 @@ class TestEveryKeyFindsItsNode:
             created = [store.create(key, key.encode(), 60) for key in KEYS]
             assert all(await asyncio.gather(*created))
             found = await store.load_many(KEYS)
-            return [stored.raw for stored in found]
+            return [stored.raw for stored in found if isinstance(stored, Stored)]
 
         assert asyncio.run(scenario()) == [key.encode() for key in KEYS]
 
@@ -191,7 +192,7 @@ class TestSlotsThatMove:
         """Two writers add to a record all the time that its slot travels around."""
         key, is_over = "session:counter", threading.Event()
         store.create(key, b"", 600)
-        added = Counter()
+        added: Counter[bytes] = Counter()
 
         def add(sign):
             mine = blocking(cluster)
@@ -272,7 +273,7 @@ class TestNodesThatDie:
 
             eaten = [session["pizzas"] for session in sessions]
             store = blocking(cluster, count=4)
-            keys = [names.record_key(session.session_key) for session in sessions]
+            keys = [names.record_key(str(session.session_key)) for session in sessions]
             kept = [record.decode(found.raw) for found in store.load_many(keys)]
             assert [data["pizzas"] for data in kept] == eaten
             assert min(eaten) > 2
