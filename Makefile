@@ -24,7 +24,7 @@ TEST_PROCESSES ?= 2
 TESTS ?= tests
 SOURCES := manage.py mario pizzeria sessions_backend tests
 LOCK := $(VENV)/bin/uv pip compile --generate-hashes --python-version 3.12 \
-	--universal --no-emit-index-url
+	--universal --no-emit-index-url --no-strip-extras
 
 # Settings as a deployment has them, for tools that import the project. They name
 # every variable that a `.env` of this checkout might set.
