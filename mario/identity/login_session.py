@@ -61,7 +61,7 @@ def open_for_browser(
     reached now is left alone: the login begins anew without it.
     """
     if not is_available(request.session):
-        request.session = empty_session()  # type: ignore[assignment]  # the engine's
+        request.session = empty_session()
     former_id = request.session.session_key
     login(request, user, backend=_BACKEND)
     session = request.session

@@ -50,7 +50,7 @@ class AsyncStore(Protocol):
 
     async def load_many(
         self, keys: Sequence[str]
-    ) -> list[Stored | Unreadable | None]: ...
+    ) -> Sequence[Stored | Unreadable | None]: ...
 
     async def create(
         self, key: str, raw: bytes, ttl: int, *, listed_in: str | None = None
@@ -119,7 +119,9 @@ class Store(Protocol):
 
     def load(self, key: str) -> Stored | Unreadable | None: ...
 
-    def load_many(self, keys: Sequence[str]) -> list[Stored | Unreadable | None]: ...
+    def load_many(
+        self, keys: Sequence[str]
+    ) -> Sequence[Stored | Unreadable | None]: ...
 
     def create(
         self, key: str, raw: bytes, ttl: int, *, listed_in: str | None = None
@@ -180,7 +182,7 @@ class Blocking:
     def load(self, key: str) -> Stored | Unreadable | None:
         return finish(self._store.load(key))
 
-    def load_many(self, keys: Sequence[str]) -> list[Stored | Unreadable | None]:
+    def load_many(self, keys: Sequence[str]) -> Sequence[Stored | Unreadable | None]:
         return finish(self._store.load_many(keys))
 
     def create(

@@ -11,9 +11,10 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
@@ -37,7 +38,7 @@ def _as_the_processes() -> Iterator[None]:
 
 
 @pytest.fixture
-def writers(valkey) -> Iterator[list[Writer]]:
+def writers(valkey) -> Iterator[Sequence[Writer]]:
     """Three threads, three processes and two tasks of an event loop each."""
     with ExitStack() as stack:
         processes = [stack.enter_context(EngineProcess(valkey.url)) for _ in range(3)]
@@ -92,7 +93,7 @@ def a_session() -> SessionStore:
 
 
 def at_once(
-    writers: list[Writer], key: str, act: Callable[[], None] | None = None
+    writers: Sequence[Writer], key: str | None, act: Callable[[], None] | None = None
 ) -> set[str]:
     """Let all write, and one act, at the same instant; return what was acknowledged."""
     moment = time.time() + _READY_SECONDS
@@ -117,7 +118,7 @@ def at_once(
     return kept
 
 
-def records(redis_client) -> dict[str, dict]:
+def records(redis_client) -> dict[str, Any]:
     return {
         key: json.loads(redis_client.get(key))
         for key in redis_client.keys(f"{PREFIX}*")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def _network(row: str, begin: Callable[[Stage], None]) -> Fault:
     return Fault(row, begin, lambda stage: stage.proxy.heal())
 
 
-def _answers(row: str, begin: Callable, end: Callable) -> Fault:
+def _answers(row: str, begin: Callable[..., Any], end: Callable[..., Any]) -> Fault:
     """Let Redis itself refuse, as an administrator or its host makes it."""
     # One connection for both: it is not locked out by what it does.
     kept = ExitStack()
@@ -354,9 +355,13 @@ class TestAStrictSite:
                 assert answer.cookie is None
                 assert stage.site.get("/plain", person.cookie, pid=pid).status == 200
         stage.server.start()
-        read = ("/read", person.cookie)
+
+        def reads(pid: int) -> bool:
+            status: int = stage.site.get("/read", person.cookie, pid=pid).status
+            return status == 200
+
         for pid in stage.site.pids:
-            wait_until(lambda p=pid: stage.site.get(*read, pid=p).status == 200)
+            wait_until(partial(reads, pid))
 
 
 @pytest.mark.parametrize("alias", ["files", "table"])
@@ -385,14 +390,16 @@ def test_a_start_without_redis_ends_by_itself(tmp_path):
         pid = stage.site.pids[0]
         answer = stage.site.get("/begin?owner=early", pid=pid)
         assert answer.status == 200
+        assert answer.cookie is not None
         assert stage.site.get("/read", "left-from-before", pid=pid).status == 503
 
         stage.server.start()
         stage.check_recovered(time.monotonic())
 
-        wait_until(lambda: _has(stage, answer.cookie.value), seconds=5)
+        cookie = answer.cookie.value
+        wait_until(lambda: _has(stage, cookie), seconds=5)
         for pid in stage.site.pids:
-            read = stage.site.get("/read", answer.cookie.value, pid=pid)
+            read = stage.site.get("/read", cookie, pid=pid)
             assert read.body["owner"] == "early"
 
 

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.sessions_backend.engine_process import EngineProcess
 pytestmark = pytest.mark.slow
 
 UNAVAILABLE = "StorageUnavailable"
-ENDED = {}
+ENDED: dict[str, str] = {}
 DOCS = Path(__file__).parents[2] / "docs" / "sessions.md"
 
 
@@ -52,13 +53,17 @@ def key(session):
     return f"session:{session}"
 
 
+def is_alone_no_more(process):
+    return not process.ask("degraded")
+
+
 def begins_again(server, *processes, is_empty=False):
     if is_empty:
         for file in server.folder.glob("appendonlydir/*"):
             file.unlink()
     server.start()
     for process in processes:
-        wait_until(lambda process=process: not process.ask("degraded"))
+        wait_until(partial(is_alone_no_more, process))
 
 
 def test_the_table_names_these_tests():

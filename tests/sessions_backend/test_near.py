@@ -1,6 +1,7 @@
 """The near cache: an answer from memory is never one that Redis has taken back."""
 
 import time
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -34,6 +35,10 @@ def session():
 
 def opened(session):
     return SessionStore(session.session_key)
+
+
+def near_store() -> Any:
+    return failover.blocking()._redis  # type: ignore[attr-defined]
 
 
 def hits():
@@ -104,7 +109,7 @@ def test_a_flush_is_seen(session, redis_client):
 
 
 def test_what_changes_while_it_is_read_is_not_kept(session):
-    store = failover.blocking()._redis
+    store = near_store()
     key = f"{PREFIX}{session.session_key}"
     token, _ = store._near.expect(key)
     stored = store._near.get(key)
@@ -119,7 +124,7 @@ def test_idle_life_is_still_renewed(session, redis_client):
     key = f"{PREFIX}{session.session_key}"
     redis_client.expire(key, 1000)
 
-    def is_due() -> bool:
+    def is_due() -> Any:
         request = opened(session)
         assert request["cart"]
         return request.is_renewal_due
@@ -140,7 +145,7 @@ def test_it_is_bounded(session):
             other = SessionStore()
             other.create()
             read_from_memory(other)
-        near = failover.blocking()._redis._near
+        near = near_store()._near
         assert len(near._near) == 3
         assert near._bytes == sum(len(entry.raw) for entry in near._near.values())
 
