@@ -1,5 +1,10 @@
 """gunicorn reads this file by itself when it is started in this folder."""
 
+import os
+from typing import Any
+
+from prometheus_client import multiprocess
+
 from mario.env import load_or_exit
 
 # Here, in the master, a wrong setting ends the start with one line per mistake. In
@@ -16,3 +21,9 @@ graceful_timeout = 20
 keepalive = 5
 # Query strings of the callback carry one-time codes: the path is enough.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    # With several workers an operator sets this, and any of them answers for all.
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(worker.pid)

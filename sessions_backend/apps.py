@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig
@@ -11,6 +12,9 @@ class SessionsBackendConfig(AppConfig):
 
     def ready(self) -> None:
         from sessions_backend import checks  # noqa: F401, PLC0415  # registers them
+
+        if find_spec("prometheus_client") is not None:
+            from sessions_backend import metrics  # noqa: F401, PLC0415  # registers
 
         user_logged_in.connect(_restart_lifetime, dispatch_uid="sessions_backend")
         setting_changed.connect(_forget_settings, dispatch_uid="sessions_backend")

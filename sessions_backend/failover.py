@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import cast
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from redis.connection import ConnectionPool
@@ -129,6 +129,26 @@ def is_degraded() -> bool:
     return situation is not None and (
         situation.breaker.is_open or len(situation.journal) > 0
     )
+
+
+def status() -> dict[str, Any]:
+    """
+    Say in JSON's terms what a readiness page shows.
+
+    `away_since` is the Unix time at which this process stopped asking Redis, and
+    `journal` what Redis has not heard of yet.
+    """
+    known = _chosen().situation
+    journal = None if known is None else known.journal
+    return {
+        "session_store": active_backend().value,
+        "degraded": is_degraded(),
+        "away_since": None if known is None else known.recovery.away_since,
+        "journal": {
+            "changes": 0 if journal is None else len(journal),
+            "bytes": 0 if journal is None else journal.size_in_bytes,
+        },
+    }
 
 
 def situation() -> Situation | None:
@@ -249,11 +269,12 @@ def _failing_over(pool: ConnectionPool) -> _Choice:
 
     def note_outage(error: BaseException) -> None:
         health.count("outages")
-        logger.error("Redis cannot be reached: %s", _without_credentials(str(error)))
+        reason = _without_credentials(str(error))
+        logger.error("Redis cannot be reached: %s", reason)
         listener.interrupt()
         if near is not None:
             near.clear()
-        recovery.begin()
+        recovery.note_outage(reason)
 
     breaker.on_open = note_outage
     shared = Situation(breaker, copies, journal, recovery, settings.is_strict)
@@ -279,17 +300,17 @@ def _mark(choice: _Choice) -> None:
 
 
 def _fall_back(choice: _Choice, outage: StorageUnavailable, say: _Announcer) -> None:
+    reason = _without_credentials(str(outage.__cause__))
     if isinstance(outage.__cause__, _REFUSALS):
         say(logging.WARNING, "⚠️ Redis connection failed - sessions may not persist")
     else:
-        reason = _without_credentials(str(outage.__cause__))
         say(logging.ERROR, f"❌ Failed to connect to Redis: {reason}")
     shared = cast("Situation", choice.situation)
     if not shared.is_strict:
         say(logging.WARNING, "⚠️ Falling back to InMemorySessionStore")
         _announce_local(say)
     shared.breaker.open_at_start()
-    shared.recovery.begin()
+    shared.recovery.note_outage(reason)
 
 
 def _announce_local(say: _Announcer) -> None:

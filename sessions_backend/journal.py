@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from sessions_backend import budget as budgets
-from sessions_backend import names, record
+from sessions_backend import health, names, record
 from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import DamagedRecord, StorageUnavailable
@@ -324,10 +324,12 @@ class Journal:
                 kind = former.kind
         self._changes[key] = _Change(kind, size, listed_in)
         self._bytes += size
+        self._tell_size()
 
     def _forget(self, key: str, *, heard: bytes | None = None) -> None:
         change = self._changes.pop(key, None)
         self._bytes -= change.size if change else 0
+        self._tell_size()
         if self._local.is_own_memory:
             for name in (_BASE_PREFIX + key, _GONE_PREFIX + key, key):
                 self._local.remove(name)
@@ -337,6 +339,10 @@ class Journal:
         self._local.renew(_GONE_PREFIX + key, _SETTLED_SECONDS)
         if heard is not None:
             self._local.put(_BASE_PREFIX + key, heard, _SETTLED_SECONDS)
+
+    def _tell_size(self) -> None:
+        health.note("journal_changes", len(self._changes))
+        health.note("journal_bytes", self._bytes)
 
 
 def _merged(base: Stored | None, earlier: bytes, later: bytes) -> bytes:

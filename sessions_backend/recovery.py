@@ -9,6 +9,7 @@ does not has lost its data, and gets back what this process knows.
 import logging
 import secrets
 import threading
+import time
 from contextlib import suppress
 
 from sessions_backend import budget, conf, health
@@ -16,6 +17,7 @@ from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import Journal
+from sessions_backend.signals import outage_began, outage_ended
 from sessions_backend.stores.base import Blocking, finish
 from sessions_backend.stores.redis import RedisStore
 
@@ -42,6 +44,8 @@ class Recovery:
         self._stopping = threading.Event()
         self._is_refusing = False
         self._marker: bytes | None = None
+        # Unix time; None while Redis serves.
+        self.away_since: float | None = None
         # The place in the stream of ended keys up to which all were heard.
         self.place: bytes | None = None
 
@@ -59,6 +63,17 @@ class Recovery:
         self._marker = None
         with suppress(StorageUnavailable):
             self.mark()
+
+    def note_outage(self, reason: str) -> None:
+        """Tell whoever watches that Redis is away, and work at its return."""
+        with self._lock:
+            is_new = self.away_since is None
+            if is_new:
+                self.away_since = time.time()
+        if is_new:
+            health.note("degraded", 1)
+            outage_began.send_robust(sender=Recovery, reason=reason)
+        self.begin()
 
     def begin(self) -> None:
         """See to it that a thread works at the return."""
@@ -132,9 +147,15 @@ class Recovery:
             except Exception:  # the outermost edge of a thread
                 logger.exception("Returning to Redis has failed; trying again.")
             with self._lock:
-                if not self._breaker.is_open and not len(self._journal):
+                is_done = not self._breaker.is_open and not len(self._journal)
+                if is_done:
                     self._thread = None
-                    return
+                    since, self.away_since = self.away_since, None
+            if is_done:
+                if since is not None:
+                    health.note("degraded", 0)
+                    outage_ended.send_robust(Recovery, seconds=time.time() - since)
+                return
             self._stopping.wait(PAUSE_SECONDS)
 
     def _probe(self) -> None:
