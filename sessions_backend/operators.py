@@ -6,18 +6,30 @@ SHA-256, which leads to the session for who may ask Redis, and for nobody else.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import batched
 from typing import Any, NamedTuple
 
-from sessions_backend import conf, failover, names, record
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+
+from sessions_backend import budget, conf, failover, names, record
 from sessions_backend.exceptions import DamagedRecord
+from sessions_backend.merge import USER_ID
 from sessions_backend.record import Record
 from sessions_backend.signals import session_revoked
-from sessions_backend.stores.base import Stored
+from sessions_backend.stores.base import Stored, Unreadable
 
+# What work on many sessions may take; a request's own budget is for one.
+BULK_SECONDS = 10.0
 MASK = "***"
 MOST_SEARCHED = 1_000_000
-_HANDLE_LENGTH = 16
+_HANDLE = re.compile(r"[0-9a-f]{16}")
+_READ_AT_ONCE = 500
+_PROGRESS_EVERY = 1000
+_MOST_USERS = 20
+LONGEST_SECONDS = 10 * 365 * 86400
 _SECRET_NAME = re.compile(r"token|secret|password|_auth_user_hash", re.IGNORECASE)
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
@@ -31,32 +43,51 @@ class Found(NamedTuple):
     def handle(self) -> str:
         return handle_of(self.session_key)
 
+    @property
+    def user_id(self) -> str | None:
+        user_id = (self.record or {}).get(USER_ID)
+        return None if user_id is None else str(user_id)
+
 
 def handle_of(session_key: str) -> str:
     return names.handle(session_key)
 
 
 def all_sessions(*, limit: int) -> Iterator[Found]:
-    for session_key in _session_keys(limit):
-        found = read(session_key)
-        if found is not None:
-            yield found
+    for batch in batched(_session_keys(limit), _READ_AT_ONCE):
+        keys = [names.record_key(session_key) for session_key in batch]
+        with budget.of_seconds(BULK_SECONDS):
+            stored = failover.store().load_many(keys)
+        for session_key, held in zip(batch, stored, strict=True):
+            if found := _found(session_key, held):
+                yield found
 
 
 def find(name: str) -> Found | None:
     """Return the session of an id or a handle; None if there is none."""
-    found = read(name)
-    if found is not None or not re.fullmatch(rf"[0-9a-f]{{{_HANDLE_LENGTH}}}", name):
-        return found
+    return read(name) or next(iter(find_by_handles({name})), None)
+
+
+def find_by_handles(handles: Collection[str]) -> list[Found]:
+    """Return those of the sessions that still live; every key is looked at once."""
+    wanted = {handle for handle in handles if _HANDLE.fullmatch(handle)}
+    if not wanted:
+        return []
+    found = []
     for session_key in _session_keys(MOST_SEARCHED):
-        if handle_of(session_key) == name:
-            return read(session_key)
-    return None
+        if handle_of(session_key) in wanted:
+            found.append(read(session_key))
+            if len(found) == len(wanted):
+                break
+    return [one for one in found if one is not None]
 
 
 def read(session_key: str) -> Found | None:
     """Return one session; its record is None if it cannot be read."""
-    stored = failover.store().load(names.record_key(session_key))
+    return _found(session_key, failover.store().load(names.record_key(session_key)))
+
+
+def _found(session_key: str, stored: Stored | Unreadable | None) -> Found | None:
     if stored is None:
         return None
     if not isinstance(stored, Stored):
@@ -67,14 +98,92 @@ def read(session_key: str) -> Found | None:
         return Found(session_key, None, stored.remaining)
 
 
+def users_named(text: str) -> list[str]:
+    """Return the ids of the users whose id, name or e-mail a person may mean."""
+    if "\x00" in text:
+        return []  # no database knows it, and some would take it for the end
+    if not apps.is_installed("django.contrib.auth"):
+        return [text]
+    users: Any = get_user_model()
+    fields = {users.USERNAME_FIELD, users.get_email_field_name()}
+    known = {field.name for field in users._meta.get_fields()}  # noqa: SLF001  # Django's public name
+    asked = Q()
+    for field in fields & known:
+        asked |= Q(**{f"{field}__icontains": text})
+    found = users._default_manager.filter(asked).order_by("pk")  # noqa: SLF001  # the same
+    ids = [str(pk) for pk in found.values_list("pk", flat=True)[:_MOST_USERS]]
+    # Somebody whose account is gone may still have sessions.
+    return [text, *(pk for pk in ids if pk != text)] if text.isdecimal() else ids
+
+
+def of_user(user_id: object) -> list[Found]:
+    """
+    Return a user's live sessions, in one round trip and one for each thousand.
+
+    They are found by a list that login and renewal keep; what it names in vain is
+    taken off it. After Redis has evicted a list, `repair_lists` makes it anew.
+
+    :raises StorageUnavailable: while Redis is away
+    """
+    store, list_key = failover.store(), names.user_list_key(str(user_id))
+    with budget.of_seconds(BULK_SECONDS):
+        listed = store.listed(list_key)
+        stored = store.load_many([names.record_key(name) for name in listed])
+        found = [_found(name, held) for name, held in zip(listed, stored, strict=True)]
+        theirs = [one for one in found if one and one.user_id == str(user_id)]
+        kept = {one.session_key for one in theirs}
+        if gone := [name for name in listed if name not in kept]:
+            store.unlist(list_key, gone)
+    return theirs
+
+
 def revoke(found: Found) -> bool:
     """End a session and tell the project; False if it had ended meanwhile."""
     if not failover.store().remove(names.record_key(found.session_key)):
         return False
+    _tell(found)
+    return True
+
+
+def revoke_all(user_id: object, *, keep: str | None = None) -> int:
+    """
+    End every session of a user, except that of the id `keep`; return how many.
+
+    :raises StorageUnavailable: while Redis is away, for it keeps the list
+    """
+    theirs = [found for found in of_user(user_id) if found.session_key != keep]
+    keys = [names.record_key(found.session_key) for found in theirs]
+    with budget.of_seconds(BULK_SECONDS):
+        count = failover.store().remove_many(keys)
+        ended = [found.session_key for found in theirs]
+        failover.store().unlist(names.user_list_key(str(user_id)), ended)
+    for found in theirs:
+        _tell(found)
+    return count
+
+
+def repair_lists(*, on_progress: Callable[[int], None] | None = None) -> int:
+    """Put every session of a user on that user's list; return how many there are."""
+    count = 0
+    for found in all_sessions(limit=MOST_SEARCHED):
+        if found.user_id is None:
+            continue
+        ttl = min(max(int(found.seconds_left), 1), LONGEST_SECONDS)
+        failover.store().renew(
+            names.record_key(found.session_key),
+            ttl,
+            listed_in=names.user_list_key(found.user_id),
+        )
+        count += 1
+        if on_progress is not None and count % _PROGRESS_EVERY == 0:
+            on_progress(count)
+    return count
+
+
+def _tell(found: Found) -> None:
     session_revoked.send(
         sender=revoke, session_key=found.session_key, record=found.record or {}
     )
-    return True
 
 
 def masked(value: Any) -> Any:

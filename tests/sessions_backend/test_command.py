@@ -1,12 +1,20 @@
 import json
+import pickle
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.file import SessionStore as FileSession
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
+from sessions_backend import failover, names, operators
 from sessions_backend.engine import SessionStore
 from sessions_backend.operators import handle_of, masked
 from sessions_backend.signals import session_revoked
+from sessions_backend.stores.threads import BlockingTransport
+
+PREFIX = settings.SESSION_REDIS_KEY_PREFIX
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
@@ -53,7 +61,7 @@ class TestList:
         assert "or more: --limit is 3" in run(capsys, "list", "--limit", "3")
 
     def test_shows_damaged_records(self, capsys, session, redis_client):
-        redis_client.set(f"mario_session:{session.session_key}", "{", ex=60)
+        redis_client.set(f"{PREFIX}{session.session_key}", "{", ex=60)
 
         assert "damaged" in run(capsys, "list")
 
@@ -81,7 +89,7 @@ class TestShow:
             call_command("sessions", "show", "0123456789abcdef")
 
     def test_of_a_damaged_record_says_so(self, session, redis_client):
-        redis_client.set(f"mario_session:{session.session_key}", "[]", ex=60)
+        redis_client.set(f"{PREFIX}{session.session_key}", "[]", ex=60)
 
         with pytest.raises(CommandError, match="damaged"):
             call_command("sessions", "show", session.session_key)
@@ -123,6 +131,191 @@ class TestPing:
         with pytest.raises(CommandError, match="not kept in Redis"):
             call_command("sessions", "ping")
         assert caplog.records == []
+
+
+class PickleSerializer:
+    """As older projects have it."""
+
+    def dumps(self, held):
+        return pickle.dumps(held)
+
+    def loads(self, raw):
+        return pickle.loads(raw)  # noqa: S301  # as its name says
+
+
+def of_user(user_id, **data):
+    session = SessionStore()
+    session.update({"_auth_user_id": str(user_id), **data})
+    session.save()
+    return session
+
+
+def is_live(session):
+    return SessionStore().exists(session.session_key)
+
+
+class TestOfAUser:
+    def test_list_names_only_theirs(self, capsys, session):
+        other = of_user(8)
+
+        out = run(capsys, "list", "--user", "7")
+
+        assert handle_of(session.session_key) in out
+        assert handle_of(other.session_key) not in out
+
+    @pytest.mark.django_db
+    def test_they_may_be_named(self, capsys):
+        luigi = get_user_model().objects.create_user("luigi")
+        of_user(luigi.pk)
+
+        assert "1 sessions" in run(capsys, "list", "--user", "luigi")
+        with pytest.raises(CommandError, match="no user 'waluigi'"):
+            call_command("sessions", "list", "--user", "waluigi")
+
+    def test_revoke_user_ends_all_but_one(self, capsys, session):
+        others, stranger = [of_user(7), of_user(7)], of_user(8)
+        kept = handle_of(session.session_key)
+
+        out = run(capsys, "revoke-user", "7", "--except", kept)
+
+        assert "2 sessions have ended." in out
+        assert is_live(session)
+        assert is_live(stranger)
+        assert not any(map(is_live, others))
+        assert "1 sessions have ended." in run(capsys, "revoke-user", "7")
+        assert not is_live(session)
+
+    def test_revoking_takes_few_round_trips_for_ten_thousand(self, redis_client):
+        with redis_client.pipeline(transaction=False) as pipeline:
+            for number in range(10_000):
+                name = f"session-{number:05}"
+                pipeline.set(f"{PREFIX}{name}", '{"_auth_user_id": "7"}', ex=900)
+                pipeline.zadd(names.user_list_key("7"), {name: 2**40})
+            pipeline.execute()
+        failover.configure(announce=False)
+        sent = []
+        exchange = BlockingTransport.exchange
+
+        def counted(self, commands, *arguments, **options):
+            sent.append(len(commands))
+            return exchange(self, commands, *arguments, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(BlockingTransport, "exchange", counted)
+            assert operators.revoke_all("7") == 10_000
+
+        # The list; then records, removals and the list's entries, a thousand each.
+        assert len(sent) <= 1 + 3 * 10
+        assert redis_client.keys(f"{PREFIX}*") == []
+
+    def test_what_a_list_names_in_vain_is_taken_off(self, capsys, session):
+        run(capsys, "list", "--user", "7")
+        failover.store().remove(names.record_key(session.session_key))
+
+        assert "0 sessions" in run(capsys, "list", "--user", "7")
+        assert failover.store().listed(names.user_list_key("7")) == []
+
+    def test_repair_makes_an_evicted_list_anew(self, capsys, session, redis_client):
+        redis_client.delete(names.user_list_key("7"))
+        assert "0 sessions" in run(capsys, "list", "--user", "7")
+
+        assert "1 sessions are on" in run(capsys, "repair")
+
+        assert "1 sessions" in run(capsys, "list", "--user", "7")
+        assert 0 < redis_client.ttl(f"{PREFIX}{session.session_key}") <= 86400
+
+
+class TestStats:
+    def test_counts_what_is_stored(self, capsys, session, redis_client):
+        of_user(8)
+        SessionStore().create()
+        redis_client.set(f"{PREFIX}broken-session", "{", ex=60)
+
+        figures = json.loads(run(capsys, "stats", "--json"))
+
+        assert figures["sessions"] == 4
+        assert figures["users"] == 2
+        assert figures["damaged"] == 1
+        assert figures["bytes"] > 100
+        assert figures["serving_store"] == "redis"
+        assert figures["degraded"] is False
+
+    def test_is_readable(self, capsys, session):
+        assert "serving store" in run(capsys, "stats")
+
+
+class TestImport:
+    @pytest.fixture
+    def former(self, tmp_path, monkeypatch):
+        # Django keeps SESSION_FILE_PATH there for the life of the process.
+        monkeypatch.setattr(FileSession, "_storage_path", str(tmp_path), raising=False)
+        former = FileSession()
+        former.update({"cart": {"margherita": 2}, "_auth_user_id": "7"})
+        former.set_expiry(600)
+        former.save()
+        return former
+
+    FROM = ("import", "--from", "django.contrib.sessions.backends.file")
+
+    def test_keeps_ids_lists_and_what_is_left_of_their_lives(self, capsys, former):
+        assert "1 of 1 sessions were taken along" in run(capsys, *self.FROM)
+
+        session = SessionStore(former.session_key)
+        assert session["cart"] == {"margherita": 2}
+        assert (
+            0
+            < failover.store().load(names.record_key(former.session_key)).remaining
+            <= 600
+        )
+        assert "1 sessions" in run(capsys, "list", "--user", "7")
+
+    def test_can_be_repeated_and_overwrites_nothing(self, capsys, former):
+        run(capsys, *self.FROM)
+        session = SessionStore(former.session_key)
+        session["cart"]["diavola"] = 1
+        session.save()
+
+        assert "0 of 1 sessions" in run(capsys, *self.FROM)
+
+        assert "diavola" in SessionStore(former.session_key)["cart"]
+
+    def test_a_dry_run_stores_nothing(self, capsys, former):
+        out = run(capsys, *self.FROM, "--dry-run")
+
+        assert "1 of 1 sessions would be taken along" in out
+        assert not is_live(former)
+
+    def test_what_json_cannot_hold_is_named_and_refused(self, capsys, former):
+        with override_settings(SESSION_SERIALIZER=f"{__name__}.PickleSerializer"):
+            former = FileSession(former.session_key)
+            former["when"] = {1, 2}
+            former.save()
+            with pytest.raises(CommandError, match="cannot be stored"):
+                run(capsys, *self.FROM)
+
+        said = capsys.readouterr()
+        assert "0 of 1 sessions were taken along, 1 refused." in said.out
+        assert "when" in said.err
+        assert former.session_key not in said.err
+
+    def test_an_absolute_age_begins(self, capsys, former):
+        with override_settings(SESSION_ABSOLUTE_AGE=3600):
+            run(capsys, *self.FROM)
+            session = SessionStore(former.session_key)
+            session.load()
+            assert session.expires_at is not None
+
+    def test_a_table_needs_its_application(self, capsys):
+        # The wheel's tests import from a table.
+        with pytest.raises(CommandError, match=r"django\.contrib\.sessions into"):
+            run(capsys, "import", "--from", "django.contrib.sessions.backends.db")
+
+    def test_an_engine_that_cannot_name_its_sessions_is_refused(self):
+        with pytest.raises(CommandError, match="cannot name its sessions"):
+            call_command(
+                "sessions",
+                *("import", "--from", "django.contrib.sessions.backends.cache"),
+            )
 
 
 def test_masking_changes_nothing_it_was_given():

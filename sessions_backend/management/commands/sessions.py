@@ -1,42 +1,61 @@
 import json
 from typing import Any
 
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sessions_backend import failover, operators
+from sessions_backend import failover, importing, operators
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.failover import Backend
 from sessions_backend.operators import Found
 
 _DEFAULT_LIMIT = 100
+_PROGRESS_EVERY = 1000
 
 
 class Command(BaseCommand):
-    help = "List, show and revoke sessions; say whether Redis serves them."
+    help = "See and end sessions, take them along, and say whether Redis serves them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         listing = actions.add_parser("list", help="Name the live sessions.")
         listing.add_argument("--limit", type=int, default=_DEFAULT_LIMIT)
         listing.add_argument("--json", action="store_true", dest="is_json")
+        listing.add_argument("--user", help="only those of this user: name or id")
         for action, text in (
             ("show", "Print what a session holds, its secrets masked."),
             ("revoke", "End a session at once."),
         ):
             one = actions.add_parser(action, help=text)
             one.add_argument("session", help="its id, or the handle that list prints")
+        everybody = actions.add_parser("revoke-user", help="End all of a user's.")
+        everybody.add_argument("user", help="name or id")
+        everybody.add_argument("--except", dest="kept", help="handle of one that stays")
+        stats = actions.add_parser("stats", help="Count what is stored and known.")
+        stats.add_argument("--json", action="store_true", dest="is_json")
+        actions.add_parser("repair", help="Make the lists of users' sessions anew.")
+        importing = actions.add_parser("import", help="Take another engine's along.")
+        importing.add_argument("--from", dest="engine", required=True)
+        importing.add_argument("--dry-run", action="store_true", dest="is_dry_run")
         actions.add_parser("ping", help="Fail unless Redis serves sessions.")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         failover.configure(announce=False)
         try:
-            getattr(self, f"_{action}")(**options)
+            getattr(self, f"_{action.replace('-', '_')}")(**options)
         except StorageUnavailable as error:
             raise CommandError(str(error)) from error
 
-    def _list(self, *, limit: int, is_json: bool, **_: Any) -> None:
+    def _list(self, *, limit: int, is_json: bool, user: str | None, **_: Any) -> None:
         self._demand_redis()
-        rows = [_row(found) for found in operators.all_sessions(limit=limit)]
+        found = (
+            operators.all_sessions(limit=limit)
+            if user is None
+            else operators.of_user(_user_id(user))[:limit]
+        )
+        rows = [_row(one) for one in found]
         if is_json:
             self.stdout.write(json.dumps(rows, indent=2))
             return
@@ -60,6 +79,49 @@ class Command(BaseCommand):
         operators.revoke(found)
         self.stdout.write(self.style.SUCCESS(f"Session {found.handle} has ended."))
 
+    def _revoke_user(self, *, user: str, kept: str | None, **_: Any) -> None:
+        self._demand_redis()
+        keep = None if kept is None else self._found(kept).session_key
+        count = operators.revoke_all(_user_id(user), keep=keep)
+        self.stdout.write(self.style.SUCCESS(f"{count} sessions have ended."))
+
+    def _stats(self, *, is_json: bool, **_: Any) -> None:
+        self._demand_redis()
+        figures = _figures()
+        if is_json:
+            self.stdout.write(json.dumps(figures, indent=2))
+            return
+        for name, figure in figures.items():
+            self.stdout.write(f"{name.replace('_', ' '):24} {figure}")
+
+    def _repair(self, **_: Any) -> None:
+        self._demand_redis()
+        count = operators.repair_lists(on_progress=self._progress)
+        self.stdout.write(self.style.SUCCESS(f"{count} sessions are on their lists."))
+
+    def _import(self, *, engine: str, is_dry_run: bool, **_: Any) -> None:
+        self._demand_redis()
+        try:
+            former = importing.sessions_of(engine)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
+        new = seen = refused = 0
+        for session in former:
+            result = importing.take_along(session, is_dry_run=is_dry_run)
+            seen, new = seen + 1, new + result.is_new
+            if result.refusal:
+                refused += 1
+                self.stderr.write(f"{result.handle}: {result.refusal}")
+            if seen % _PROGRESS_EVERY == 0:
+                self._progress(seen)
+        verb = "would be taken along" if is_dry_run else "were taken along"
+        self.stdout.write(f"{new} of {seen} sessions {verb}, {refused} refused.")
+        if refused:
+            raise CommandError("Some sessions cannot be stored as JSON; see above.")
+
+    def _progress(self, count: int) -> None:
+        self.stderr.write(f"{count} …")
+
     def _ping(self, **_: Any) -> None:
         self._demand_redis()
         if not failover.ping():
@@ -82,11 +144,37 @@ class Command(BaseCommand):
             )
 
 
+def _user_id(name: str) -> str:
+    """Return the id of a user named by id, or by the user name exactly."""
+    if name.isdecimal() or not apps.is_installed("django.contrib.auth"):
+        return name
+    users = get_user_model()
+    try:
+        user = users._default_manager.get_by_natural_key(name)  # noqa: SLF001  # Django's public name
+    except users.DoesNotExist as error:
+        raise CommandError(f"There is no user {name!r}.") from error
+    return str(user.pk)
+
+
+def _figures() -> dict[str, Any]:
+    figures: dict[str, Any] = {"sessions": 0, "bytes": 0, "damaged": 0, "users": 0}
+    users = set()
+    for found in operators.all_sessions(limit=operators.MOST_SEARCHED):
+        figures["sessions"] += 1
+        figures["bytes"] += len(json.dumps(found.record)) if found.record else 0
+        figures["damaged"] += found.record is None
+        users.add(found.user_id)
+    figures["users"] = len(users - {None})
+    figures["serving_store"] = failover.active_backend().value
+    figures["degraded"] = failover.is_degraded()
+    return figures
+
+
 def _row(found: Found) -> dict[str, Any]:
     held = found.record
     return {
         "handle": found.handle,
-        "user": (held or {}).get("_auth_user_id"),
+        "user": found.user_id,
         "seconds_left": int(found.seconds_left),
         "keys": sorted(held or {}),
         "is_damaged": held is None,
