@@ -9,10 +9,12 @@ import json
 import os
 import signal
 import time
+from io import StringIO
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.cache import caches
 from django.core.management import call_command
 from django.http import HttpRequest, JsonResponse
@@ -20,6 +22,7 @@ from django.test import TransactionTestCase, modify_settings, override_settings
 from django.urls import include, path
 
 from sessions_backend.engine import SessionStore
+from sessions_backend.operators import handle_of
 
 OURS = "sessions_backend.middleware.SessionMiddleware"
 DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -89,6 +92,34 @@ class WithOurMiddleware(TransactionTestCase):
 
         assert not SessionStore().exists(present)
         assert self.client.get("/admin/").status_code == 302
+
+    def test_the_stock_admin_shows_and_ends_sessions(self):
+        users = get_user_model().objects
+        self.client.force_login(users.create_superuser("luigi"))
+        other = SessionStore()
+        other["_auth_user_id"] = str(users.create_user("peach").pk)
+        other["cart"] = {"margherita": 1}
+        other.create()
+        handle = handle_of(other.session_key)
+
+        listed = self.client.get("/admin/sessions_backend/session/?q=peach")
+        shown = self.client.get(f"/admin/sessions_backend/session/{handle}/")
+        self.client.post("/admin/sessions_backend/session/end/", {"handle": handle})
+
+        assert handle in listed.content.decode()
+        assert "margherita" in shown.content.decode()
+        assert not SessionStore().exists(other.session_key)
+        assert self.client.get("/admin/sessions_backend/session/").status_code == 200
+
+    def test_sessions_of_the_database_are_taken_along(self):
+        former = DatabaseSession()
+        former["cart"] = {"margherita": 1}
+        former.create()
+
+        engine = "django.contrib.sessions.backends.db"
+        call_command("sessions", "import", "--from", engine, stdout=StringIO())
+
+        assert SessionStore(former.session_key)["cart"] == {"margherita": 1}
 
     def test_two_requests_at_once_keep_what_both_changed(self):
         session = SessionStore()
