@@ -106,8 +106,8 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not at run ti
             else:
                 count = sum(operators.revoke(one) for one in live)
         if live:
-            ended = [Session(handle=one.handle) for one in live]
-            self.log_deletions(request, ended)
+            ended: Any = [Session(handle=one.handle) for one in live]
+            self.log_deletions(request, ended)  # it only goes through them
         message = ngettext("%d session has ended.", "%d sessions have ended.", count)
         messages.success(request, message % count)
         return HttpResponseRedirect(

@@ -262,11 +262,9 @@ class TestImport:
 
         session = SessionStore(former.session_key)
         assert session["cart"] == {"margherita": 2}
-        assert (
-            0
-            < failover.store().load(names.record_key(former.session_key)).remaining
-            <= 600
-        )
+        taken = operators.read(former.session_key)
+        assert taken is not None
+        assert 0 < taken.seconds_left <= 600
         assert "1 sessions" in run(capsys, "list", "--user", "7")
 
     def test_can_be_repeated_and_overwrites_nothing(self, capsys, former):

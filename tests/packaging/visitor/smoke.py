@@ -100,7 +100,7 @@ class WithOurMiddleware(TransactionTestCase):
         other["_auth_user_id"] = str(users.create_user("peach").pk)
         other["cart"] = {"margherita": 1}
         other.create()
-        handle = handle_of(other.session_key)
+        handle = handle_of(str(other.session_key))
 
         listed = self.client.get("/admin/sessions_backend/session/?q=peach")
         shown = self.client.get(f"/admin/sessions_backend/session/{handle}/")
