@@ -11,9 +11,11 @@ import pytest
 from django.apps import apps
 from django.core.management import get_commands, load_command_class
 from django.urls import URLResolver, get_resolver
+from prometheus_client.metrics import MetricWrapperBase
 
 from docs import reference
 from mario.demo import options
+from sessions_backend import metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -78,6 +80,40 @@ class TestConfiguration:
         assert sorted(name for name in names if f"`{name}`" not in guide) == []
         undocumented = {name for name in names if name not in example}
         assert undocumented <= {"LOG_LEVEL"}
+
+
+class TestTheEngine:
+    """Its README is all that a project which installs the package has."""
+
+    def test_every_setting_is_listed(self):
+        page = _text("sessions_backend/README.md")
+        read = set(re.findall(r"\bSESSION_[A-Z_]+", _text("sessions_backend/conf.py")))
+
+        assert read
+        assert sorted(name for name in read if f"| `{name}` |" not in page) == []
+
+    def test_every_metric_is_listed(self):
+        page = _text("sessions_backend/README.md")
+        names = {
+            f"{family.name}_total" if family.type == "counter" else family.name
+            for metric in vars(metrics).values()
+            if isinstance(metric, MetricWrapperBase)
+            for family in metric.collect()
+        }
+
+        assert names
+        assert sorted(name for name in names if f"| `{name}` |" not in page) == []
+
+    def test_every_event_that_is_counted_is_listed(self):
+        page = _text("sessions_backend/README.md")
+        counted = {
+            event
+            for file in (ROOT / "sessions_backend").rglob("*.py")
+            for event in re.findall(r"health\.count\(\"(\w+)\"", file.read_text())
+        }
+
+        assert counted
+        assert sorted(event for event in counted if f"| `{event}` |" not in page) == []
 
 
 class TestCommands:

@@ -195,8 +195,12 @@ class NearStore(RedisStore):
 
     async def load(self, key: str) -> Stored | Unreadable | None:
         token, preamble = self._near.expect(key)
-        stored = await self._load(key, preamble)
-        self._near.note(key, stored, token)
+        stored = None
+        try:
+            stored = await self._load(key, preamble)
+        finally:
+            # A load that failed is expected no more, either.
+            self._near.note(key, stored, token)
         return stored
 
     def close(self) -> None:

@@ -10,6 +10,8 @@ from django.test import override_settings
 from sessions_backend import failover, health
 from sessions_backend.contract import StoreContract
 from sessions_backend.engine import SessionStore
+from sessions_backend.exceptions import StorageUnavailable
+from sessions_backend.stores.base import finish
 from tests.servers import wait_until
 from tests.sessions_backend.conftest import caches_with
 from tests.sessions_backend.misbehaving import HANG, PASS, Proxy
@@ -118,6 +120,19 @@ def test_what_changes_while_it_is_read_is_not_kept(session):
     store._near.note(key, stored, token)
 
     assert store._near.get(key) is None
+
+
+def test_a_load_that_failed_leaves_nothing_behind(session, monkeypatch):
+    async def fail(*_: Any) -> None:
+        raise StorageUnavailable("away")
+
+    store = near_store()
+    monkeypatch.setattr(store, "_load", fail)
+
+    with pytest.raises(StorageUnavailable):
+        finish(store.load(f"{PREFIX}another"))
+
+    assert store._near._expected == {}
 
 
 def test_idle_life_is_still_renewed(session, redis_client):
