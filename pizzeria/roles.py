@@ -12,16 +12,19 @@ from django.db import transaction
 COOK = "orders.cook"
 DELIVER = "orders.deliver"
 CANCEL = "orders.cancel"
+# Steps in where a cook or a driver may not: late cancellations, others' tours.
+OVERSEE = "orders.oversee"
 
 GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
     "customer": frozenset(),
-    "chef": frozenset({COOK}),
+    "chef": frozenset({COOK, CANCEL}),
     "delivery_driver": frozenset({DELIVER}),
     "manager": frozenset(
         {
             COOK,
             DELIVER,
             CANCEL,
+            OVERSEE,
             "orders.view_order",
             "menu.add_pizza",
             "menu.change_pizza",

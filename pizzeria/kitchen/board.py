@@ -30,7 +30,9 @@ def _column(stage: Status, now: datetime) -> dict[str, Any]:
     shown = list(_first_to_see(orders, stage).with_lines())
     for order in shown:
         order.age_minutes = int((now - order.placed_at).total_seconds() // 60)
-        order.next_status = next_on_main_path(stage, permission=COOK)
+        order.next_status = next_on_main_path(
+            stage, permission=COOK, fulfilment=order.fulfilment
+        )
     is_all = len(shown) < TICKETS_PER_STAGE
     return {
         "status": stage.value,

@@ -15,8 +15,16 @@ from pizzeria.orders.contact import (
     MAX_PHONE_LENGTH,
     PaymentMethod,
 )
-from pizzeria.orders.transitions import FINAL, Status
-from pizzeria.roles import COOK
+from pizzeria.orders.transitions import FINAL, Fulfilment, Status, Step, steps_from
+from pizzeria.roles import COOK, OVERSEE
+
+MAX_REASON_LENGTH = 200
+
+
+PICKUP_LABELS: dict[str, str] = {
+    Status.READY: "Ready to pick up",
+    Status.DELIVERED: "Picked up",
+}
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -41,12 +49,18 @@ class Order(models.Model):
     Its status is changed by `services.move_order` alone.
     """
 
+    # Nobody's, once its customer asked to be forgotten; the bill stays.
     customer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="orders"
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="orders"
     )
     customer_name = models.CharField(max_length=310)
-    customer_phone = models.CharField(max_length=MAX_PHONE_LENGTH)
-    customer_address = models.CharField(max_length=MAX_ADDRESS_LENGTH)
+    customer_phone = models.CharField(max_length=MAX_PHONE_LENGTH, blank=True)
+    customer_address = models.CharField(
+        max_length=MAX_ADDRESS_LENGTH, blank=True, help_text="Empty for a pick-up."
+    )
+    fulfilment = models.CharField(
+        max_length=10, choices=Fulfilment, default=Fulfilment.DELIVERY
+    )
     payment_method = models.CharField(max_length=20, choices=PaymentMethod)
     notes = models.TextField(max_length=MAX_NOTES_LENGTH, blank=True)
 
@@ -56,12 +70,24 @@ class Order(models.Model):
     total_amount = models.DecimalField(max_digits=12, decimal_places=2)
 
     placed_at = models.DateTimeField()
+    promised_at = models.DateTimeField(
+        null=True, blank=True, help_text="The latest time that the customer was told."
+    )
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cooking_at = models.DateTimeField(null=True, blank=True)
     ready_at = models.DateTimeField(null=True, blank=True)
     delivering_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
+    returned_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a driver brought it back last."
+    )
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    cancelled_seen_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the kitchen took note of it."
+    )
+
+    cancel_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
+    return_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
 
     cooked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
@@ -69,9 +95,27 @@ class Order(models.Model):
     readied_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
+    driver = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+        help_text="Who has it on their tour.",
+    )
+    stop_number = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Its place in the driver's tour."
+    )
     delivered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
+    cancelled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+
+    # What the caller named this request, so that a repeated one orders once.
+    idempotency_key = models.CharField(max_length=64, blank=True, editable=False)
+    request_digest = models.CharField(max_length=64, blank=True, editable=False)
 
     objects = OrderQuerySet.as_manager()
 
@@ -85,12 +129,14 @@ class Order(models.Model):
             ("cook", "Can see the kitchen and cook"),
             ("deliver", "Can take orders to people"),
             ("cancel", "Can cancel anybody's order"),
+            ("oversee", "Can cancel late and step in for a driver"),
         ]
         indexes = [
             models.Index(
                 fields=["customer", "-placed_at", "-id"], name="order_history"
             ),
             models.Index(fields=["status", "placed_at"], name="order_board"),
+            models.Index(fields=["driver", "status"], name="order_tour"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -102,6 +148,15 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=models.Q(payment_method__in=PaymentMethod.values),
                 name="order_payment_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(fulfilment__in=Fulfilment.values),
+                name="order_fulfilment_known",
+            ),
+            models.UniqueConstraint(
+                fields=["customer", "idempotency_key"],
+                condition=~models.Q(idempotency_key=""),
+                name="order_once_per_key",
             ),
         ]
 
@@ -125,6 +180,37 @@ class Order(models.Model):
         """Whether nothing can happen to it any more."""
         return self.status in FINAL
 
+    @property
+    def is_pickup(self) -> bool:
+        return self.fulfilment == Fulfilment.PICKUP
+
+    @property
+    def stage_label(self) -> str:
+        """Its status, in the words that fit a pick-up, too."""
+        if self.is_pickup:
+            return PICKUP_LABELS.get(self.status, self.get_status_display())
+        return self.get_status_display()
+
+    def steps_for(self, actor: User) -> list[Step]:
+        """The steps of the table that this person may take now."""
+        return [
+            step
+            for step in steps_from(Status(self.status))
+            if self.allows(step) and self.lets(actor, step)
+        ]
+
+    def allows(self, step: Step) -> bool:
+        """Whether the step is one for such an order, whoever asks."""
+        return step.only_for in (None, self.fulfilment)
+
+    def lets(self, actor: User, step: Step) -> bool:
+        """Whether the step is this person's to take."""
+        if step.by_owner and self.customer_id == actor.pk:
+            return True
+        if step.by_own_driver and self.driver_id != actor.pk:
+            return actor.has_perm(OVERSEE)
+        return actor.has_perm(step.permission)
+
 
 class OrderLine(models.Model):
     """
@@ -142,6 +228,9 @@ class OrderLine(models.Model):
     extra_toppings = models.JSONField(default=list)
     unit_price = models.DecimalField(max_digits=8, decimal_places=2)
     quantity = models.PositiveSmallIntegerField()
+    ticked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the kitchen ticked it off."
+    )
 
     class Meta:
         ordering = ["id"]

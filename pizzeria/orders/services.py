@@ -20,7 +20,7 @@ from pizzeria.exceptions import (
 from pizzeria.kitchen import capacity
 from pizzeria.menu.models import Pizza
 from pizzeria.orders.contact import Contact
-from pizzeria.orders.models import Order, OrderLine, full_name
+from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderLine, full_name
 from pizzeria.orders.transitions import Status, Step, find_step
 
 
@@ -57,6 +57,8 @@ def place_order(
                 raise PriceChanged(order.total_amount)
             order.save(force_insert=True)
             OrderLine.objects.bulk_create(bill)
+            for event in ("order.created", "order.confirmed"):
+                _announce(order, event, actor=customer, now=placed_at)
             return order
     except IntegrityError:
         # The database's unique key has let somebody else's insert go first.
@@ -67,9 +69,13 @@ def place_order(
 
 
 @transaction.atomic
-def move_order(*, order_id: int, to: Status, actor: User, now: datetime) -> Order:
+def move_order(
+    *, order_id: int, to: Status, actor: User, now: datetime, reason: str = ""
+) -> Order:
     """
     Bring the order to the next state of the transition table.
+
+    The reason is kept where the step has a place for one: a cancellation, a return.
 
     Of two who try at the same moment one succeeds; the other is told the state
     that the order is in by then.
@@ -83,13 +89,14 @@ def move_order(*, order_id: int, to: Status, actor: User, now: datetime) -> Orde
     # one after the other.
     order = Order.objects.select_for_update().get(pk=order_id)
     step = find_step(Status(order.status), to)
-    if step is None:
+    if step is None or not order.allows(step):
         raise _conflict(order, to)
-    if not actor.has_perm(step.permission):
+    if not order.lets(actor, step):
         raise PermissionDenied
     if to is Status.COOKING:
         capacity.take_a_place()
-    _take(step, order, actor, now)
+    _take(step, order, actor, now, reason)
+    _announce(order, step.event, actor=actor, now=now)
     return order
 
 
@@ -149,13 +156,27 @@ def _order_line(order: Order, line: CartLine, pizza: Pizza) -> OrderLine:
     )
 
 
-def _take(step: Step, order: Order, actor: User, now: datetime) -> None:
-    changes = {"status": step.target, step.time_field: now}
+def _take(step: Step, order: Order, actor: User, now: datetime, reason: str) -> None:
+    changes: dict[str, object] = {"status": step.target}
+    changes |= dict.fromkeys(step.clears)
+    if step.time_field:
+        changes[step.time_field] = now
     if step.person_field:
         changes[step.person_field] = actor
+    if step.reason_field:
+        changes[step.reason_field] = reason[:MAX_REASON_LENGTH]
     for field, value in changes.items():
         setattr(order, field, value)
     order.save(update_fields=changes)
+
+
+def _announce(order: Order, event: str, *, actor: User, now: datetime) -> None:
+    """
+    Tell everybody who listens what happened; inside the transaction of the change.
+
+    The one place where orders meet `pizzeria.events`: what is recorded here leaves
+    by the outbox, moves the boards and notifies people.
+    """
 
 
 def _conflict(order: Order, to: Status) -> StatusConflict:
@@ -177,7 +198,8 @@ def _by_whom(order: Order) -> str:
     people = {
         Status.COOKING: order.cooked_by,
         Status.READY: order.readied_by,
-        Status.DELIVERING: order.delivered_by,
+        Status.DELIVERING: order.driver,
+        Status.DELIVERED: order.delivered_by,
     }
     person = people.get(Status(order.status))
     return f": {full_name(person)} was faster" if person else ""

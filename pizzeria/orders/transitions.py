@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.db import models
 
-from pizzeria.roles import CANCEL, COOK, DELIVER
+from pizzeria.roles import CANCEL, COOK, DELIVER, OVERSEE
 
 
 class Status(models.TextChoices):
@@ -17,25 +17,137 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-@dataclass(frozen=True)
+class Fulfilment(models.TextChoices):
+    DELIVERY = "delivery", "Delivery"
+    PICKUP = "pickup", "Pick-up"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Step:
-    """One allowed move, the permission it asks for and the fields that record it."""
+    """
+    One allowed move, who may make it, and the fields that record it.
+
+    Holders of the permission may; so may the order's customer where `by_owner` says
+    so. `by_own_driver` narrows it to the driver who has the order, and to who
+    oversees them.
+    """
 
     source: Status
     target: Status
     permission: str
-    time_field: str
+    # The event's type without prefix and version.
+    event: str
+    by_owner: bool = False
+    by_own_driver: bool = False
+    only_for: Fulfilment | None = None
+    time_field: str | None = None
     person_field: str | None = None
+    reason_field: str | None = None
+    # What a step back takes back.
+    clears: tuple[str, ...] = ()
+
+    @property
+    def is_back(self) -> bool:
+        """Whether it undoes another step."""
+        return bool(self.clears)
 
 
 STEPS = (
-    Step(Status.PENDING, Status.CONFIRMED, COOK, "confirmed_at"),
-    Step(Status.CONFIRMED, Status.COOKING, COOK, "cooking_at", "cooked_by"),
-    Step(Status.COOKING, Status.READY, COOK, "ready_at", "readied_by"),
-    Step(Status.READY, Status.DELIVERING, DELIVER, "delivering_at", "delivered_by"),
-    Step(Status.DELIVERING, Status.DELIVERED, DELIVER, "delivered_at"),
-    Step(Status.PENDING, Status.CANCELLED, CANCEL, "cancelled_at"),
-    Step(Status.CONFIRMED, Status.CANCELLED, CANCEL, "cancelled_at"),
+    Step(
+        source=Status.PENDING,
+        target=Status.CONFIRMED,
+        permission=COOK,
+        event="order.confirmed",
+        time_field="confirmed_at",
+    ),
+    Step(
+        source=Status.CONFIRMED,
+        target=Status.COOKING,
+        permission=COOK,
+        event="order.cooking.started",
+        time_field="cooking_at",
+        person_field="cooked_by",
+    ),
+    Step(
+        source=Status.COOKING,
+        target=Status.READY,
+        permission=COOK,
+        event="order.ready",
+        time_field="ready_at",
+        person_field="readied_by",
+    ),
+    Step(
+        source=Status.READY,
+        target=Status.DELIVERING,
+        permission=DELIVER,
+        event="order.delivery.started",
+        only_for=Fulfilment.DELIVERY,
+        time_field="delivering_at",
+        person_field="driver",
+    ),
+    Step(
+        source=Status.DELIVERING,
+        target=Status.DELIVERED,
+        permission=DELIVER,
+        event="order.delivered",
+        by_own_driver=True,
+        time_field="delivered_at",
+        person_field="delivered_by",
+    ),
+    Step(
+        source=Status.READY,
+        target=Status.DELIVERED,
+        permission=COOK,
+        event="order.delivered",
+        only_for=Fulfilment.PICKUP,
+        time_field="delivered_at",
+        person_field="delivered_by",
+    ),
+    # Undo instead of "are you sure".
+    Step(
+        source=Status.COOKING,
+        target=Status.CONFIRMED,
+        permission=COOK,
+        event="order.cooking.undone",
+        clears=("cooking_at", "cooked_by"),
+    ),
+    Step(
+        source=Status.READY,
+        target=Status.COOKING,
+        permission=COOK,
+        event="order.recalled",
+        clears=("ready_at", "readied_by"),
+    ),
+    Step(
+        source=Status.DELIVERING,
+        target=Status.READY,
+        permission=DELIVER,
+        event="order.delivery.returned",
+        by_own_driver=True,
+        time_field="returned_at",
+        reason_field="return_reason",
+        clears=("delivering_at", "driver", "stop_number"),
+    ),
+    # A customer may until the kitchen begins; then the restaurant alone may.
+    *(
+        Step(
+            source=source,
+            target=Status.CANCELLED,
+            permission=permission,
+            event="order.cancelled",
+            by_owner=by_owner,
+            time_field="cancelled_at",
+            person_field="cancelled_by",
+            reason_field="cancel_reason",
+        )
+        for source, permission, by_owner in (
+            (Status.PENDING, CANCEL, True),
+            (Status.CONFIRMED, CANCEL, True),
+            (Status.COOKING, CANCEL, False),
+            (Status.READY, OVERSEE, False),
+            (Status.DELIVERING, OVERSEE, False),
+        )
+    ),
 )
 
 # No step leads out of these.
@@ -57,10 +169,19 @@ def find_step(source: Status, target: Status) -> Step | None:
     return _BY_ENDS.get((source, target))
 
 
-def next_on_main_path(status: Status, *, permission: str) -> Status | None:
+def steps_from(source: Status) -> list[Step]:
+    return [step for step in STEPS if step.source == source]
+
+
+def next_on_main_path(
+    status: Status,
+    *,
+    permission: str,
+    fulfilment: str = Fulfilment.DELIVERY,
+) -> Status | None:
     """The state that follows this one, if holders of the permission bring it on."""
-    for target in MAIN_PATH:
-        step = find_step(status, target)
-        if step is not None and step.permission == permission:
-            return target
+    for step in steps_from(status):
+        fits = step.only_for in (None, fulfilment) and step.permission == permission
+        if fits and step.target in MAIN_PATH and not step.is_back:
+            return step.target
     return None

@@ -9,7 +9,7 @@ from pizzeria.kitchen.models import Kitchen
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order
 from pizzeria.orders.timeline import timeline_of
-from pizzeria.orders.transitions import FINAL, STEPS, Status, find_step
+from pizzeria.orders.transitions import FINAL, STEPS, Fulfilment, Status, find_step
 from tests.pizzeria.conftest import FRIDAY_EVENING
 
 LATER = FRIDAY_EVENING + timedelta(minutes=5)
@@ -19,8 +19,13 @@ def move(order, to, actor, now=LATER):
     return move_order(order_id=order.pk, to=to, actor=actor, now=now)
 
 
-def in_state(order, status):
-    Order.objects.filter(pk=order.pk).update(status=status)
+def in_state(order, status, **fields):
+    Order.objects.filter(pk=order.pk).update(status=status, **fields)
+
+
+def fitting(step):
+    """How an order is fulfilled that this step is for."""
+    return {"fulfilment": step.only_for} if step and step.only_for else {}
 
 
 @pytest.fixture
@@ -37,8 +42,8 @@ def order(order_of, peach):
 @pytest.mark.parametrize("target", Status)
 @pytest.mark.parametrize("source", Status)
 def test_moves_as_the_table_says_and_no_other_way(order, mario, source, target):
-    in_state(order, source)
     step = find_step(source, target)
+    in_state(order, source, **fitting(step))
 
     if step is None:
         with pytest.raises(StatusConflict) as caught:
@@ -49,13 +54,16 @@ def test_moves_as_the_table_says_and_no_other_way(order, mario, source, target):
     else:
         moved = move(order, target, mario)
         assert moved.status == target
-        assert getattr(moved, step.time_field) == LATER
+        if step.time_field:
+            assert getattr(moved, step.time_field) == LATER
+        assert not any(getattr(moved, field) for field in step.clears)
         if step.person_field:
             assert getattr(moved, step.person_field) == mario
 
 
 def test_every_state_can_be_reached_and_two_are_final():
     assert {step.target for step in STEPS} == set(Status) - {Status.PENDING}
+    assert len({(step.source, step.target) for step in STEPS}) == len(STEPS)
     assert {Status.DELIVERED, Status.CANCELLED} == FINAL
 
 
@@ -64,17 +72,80 @@ def test_each_step_is_for_those_who_may_take_it(order, step, everybody):
     may = {
         "orders.cook": {"luigi", "daisy"},
         "orders.deliver": {"yoshi", "daisy"},
-        "orders.cancel": {"daisy"},
+        "orders.cancel": {"luigi", "daisy"},
+        "orders.oversee": {"daisy"},
     }[step.permission]
+    # The order is Peach's; Yoshi has it on his tour.
+    if step.by_owner:
+        may |= {"peach"}
 
     for person in everybody:
-        in_state(order, step.source)
+        in_state(order, step.source, driver=everybody[3], **fitting(step))
         if person.username in may:
             assert move(order, step.target, person).status == step.target
         else:
             with pytest.raises(PermissionDenied):
                 move(order, step.target, person)
             assert Order.objects.get(pk=order.pk).status == step.source
+
+
+@pytest.mark.parametrize("target", [Status.DELIVERED, Status.READY])
+def test_a_driver_moves_only_their_own_deliveries(order, yoshi, daisy, target):
+    wario = User.objects.create_user("wario")
+    wario.groups.set(yoshi.groups.all())
+    in_state(order, Status.DELIVERING, driver=yoshi)
+
+    with pytest.raises(PermissionDenied):
+        move(order, target, wario)
+
+    order.refresh_from_db()
+    assert order.steps_for(wario) == []
+    assert move(order, target, daisy).status == target
+
+
+@pytest.mark.parametrize(
+    ("fulfilment", "target"),
+    [(Fulfilment.PICKUP, Status.DELIVERING), (Fulfilment.DELIVERY, Status.DELIVERED)],
+)
+def test_a_pick_up_goes_over_the_counter_and_a_delivery_by_a_driver(
+    order, daisy, fulfilment, target
+):
+    in_state(order, Status.READY, fulfilment=fulfilment)
+
+    with pytest.raises(StatusConflict):
+        move(order, target, daisy)
+
+
+def test_the_buttons_are_the_steps_of_the_table(order, peach, toad, luigi, daisy):
+    def targets(person):
+        return {step.target for step in order.steps_for(person)}
+
+    assert targets(peach) == {Status.CANCELLED}
+    assert targets(toad) == set()
+    assert targets(luigi) == {Status.COOKING, Status.CANCELLED}
+    in_state(order, Status.COOKING)
+    order.refresh_from_db()
+    assert targets(peach) == set()
+    assert targets(luigi) == {Status.READY, Status.CONFIRMED, Status.CANCELLED}
+
+
+def test_a_reason_is_kept_with_the_step_that_asks_for_one(order, yoshi, daisy):
+    in_state(order, Status.DELIVERING, driver=yoshi, stop_number=2)
+    returned = move_order(
+        order_id=order.pk, to=Status.READY, actor=yoshi, now=LATER, reason="No answer."
+    )
+    assert (returned.return_reason, returned.returned_at) == ("No answer.", LATER)
+    assert (returned.driver, returned.stop_number) == (None, None)
+
+    gone = move_order(
+        order_id=order.pk,
+        to=Status.CANCELLED,
+        actor=daisy,
+        now=LATER,
+        reason="a" * 1_000,
+    )
+    assert gone.cancel_reason == "a" * 200
+    assert gone.cancelled_by == daisy
 
 
 def test_names_who_was_faster(order, luigi, daisy):
