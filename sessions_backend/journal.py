@@ -103,7 +103,7 @@ class Journal:
         with self._lock:
             if self._present(key) is not None:
                 return False
-            self._note(key, _Kind.CHANGED, len(raw), listed_in)
+            self._note(key, self._kind_of_new(key), len(raw), listed_in)
             return self._local.create(key, raw, ttl)
 
     def replace(
@@ -157,6 +157,7 @@ class Journal:
         with self._lock:
             former = self._present(key)
             self._note(key, _Kind.PUT, len(raw))
+            self._local.remove(_GONE_PREFIX + key)
             self._copies.forget(key)
             self._local.put(key, raw, ttl)
         if former is None:
@@ -168,7 +169,7 @@ class Journal:
             present = self._present(key)
             if present is not None:
                 return present.raw
-            self._note(key, _Kind.CHANGED, len(raw))
+            self._note(key, self._kind_of_new(key), len(raw))
             return self._local.claim(key, raw, ttl)
 
     # What Redis hears of it --------------------------------------------------
@@ -226,17 +227,19 @@ class Journal:
         is_emptied: bool,
     ) -> bytes | None:
         """Tell Redis what a key holds now; return what stands there, None if gone."""
-        if names.is_record(key):
-            return self._settle_record(
-                key, present, change, redis, is_emptied=is_emptied
-            )
         raw, ttl = present.raw, max(int(present.remaining), 1)
-        if change.kind is not _Kind.PUT:
+        if not names.is_record(key):
+            if change.kind is _Kind.PUT:
+                return _settle_put(key, raw, ttl, redis)
             return _settle_label(key, raw, ttl, redis)
-        former = redis.put(key, raw, ttl)
-        if raw == REVOKED and former not in {None, REVOKED}:
-            redis.remove(names.record_key((former or b"").decode()))
-        return raw
+        if change.kind is _Kind.PUT:
+            # Ended here, and begun anew: what Redis still holds is not its base.
+            listed_in = change.listed_in
+            outcome = redis.replace(key, None, raw, ttl, listed_in=listed_in)
+            if outcome is Replacement.GONE:
+                redis.create(key, raw, ttl, listed_in=listed_in)
+            return raw
+        return self._settle_record(key, present, change, redis, is_emptied=is_emptied)
 
     def _settle_record(
         self,
@@ -287,6 +290,13 @@ class Journal:
         ):
             return present
         return self._copies.get(key, away_since=since)
+
+    def _kind_of_new(self, key: str) -> _Kind:
+        """Let a key that was ended here begin anew, whatever Redis still holds."""
+        if not self._is_gone(key):
+            return _Kind.CHANGED
+        self._local.remove(_GONE_PREFIX + key)
+        return _Kind.PUT
 
     def _take_in(self, key: str, expected: bytes | None) -> bool:
         """Make a key changeable here; False if it was ended."""
@@ -357,6 +367,13 @@ def _merged(base: Stored | None, earlier: bytes, later: bytes) -> bytes:
             later=record.decode(later),
         )
     )
+
+
+def _settle_put(key: str, raw: bytes, ttl: int, redis: Blocking) -> bytes:
+    former = redis.put(key, raw, ttl)
+    if raw == REVOKED and former not in {None, REVOKED}:
+        redis.remove(names.record_key((former or b"").decode()))
+    return raw
 
 
 def _settle_label(key: str, raw: bytes, ttl: int, redis: Blocking) -> bytes:

@@ -1,5 +1,6 @@
 """LocalStore: sessions in any cache of Django's, by default in the process's memory."""
 
+import itertools
 import secrets
 import threading
 import time
@@ -22,6 +23,7 @@ MAX_ENTRIES = 100_000
 # A process that ends within a step leaves its lock behind for so long.
 _LOCK_SECONDS = 2
 _LOCK_PAUSE_SECONDS = 0.002
+_numbers = itertools.count()
 
 
 class LocalStore:
@@ -37,7 +39,10 @@ class LocalStore:
         self._cache: BaseCache
         if cache_alias is None:
             options = {"MAX_ENTRIES": MAX_ENTRIES}
-            self._cache = LocMemCache(f"sessions-{id(self)}", {"OPTIONS": options})
+            # Django keeps what a name holds for good: no two stores may share one, as
+            # they would if it were made of id(), which is given out again.
+            name = f"sessions-{next(_numbers)}"
+            self._cache = LocMemCache(name, {"OPTIONS": options})
         else:
             self._alias = cache_alias
         self.is_own_memory = cache_alias is None

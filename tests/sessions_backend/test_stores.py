@@ -93,6 +93,13 @@ class TestLocalStore(StoreContract):
 
         assert not LocalStore().exists("session:1")
 
+    def test_a_new_store_does_not_inherit_from_one_that_is_gone(self):
+        """CPython gives the id() of an object that is gone to the next one."""
+        for _ in range(10):
+            store = LocalStore()
+            assert store.create("session:1", b"{}", 60)
+            del store
+
 
 @pytest.mark.django_db
 class TestLocalStoreOverACacheOfDjango(StoreContract):

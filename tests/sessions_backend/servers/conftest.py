@@ -10,10 +10,17 @@ from tests.sessions_backend.servers.kinds import (
 
 
 @pytest.fixture(scope="module")
-def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster for tests that leave its nodes as they are."""
+def _shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with running_cluster(debians_redis(), tmp_path_factory.mktemp("cluster")) as made:
         yield made
+
+
+@pytest.fixture
+def shared_cluster(_shared_cluster: Cluster) -> Cluster:
+    """A cluster for tests that leave its nodes as they are; empty each time."""
+    for node in _shared_cluster.primaries:
+        node.ask("FLUSHALL")
+    return _shared_cluster
 
 
 @pytest.fixture

@@ -31,15 +31,29 @@ def pools_of(cluster, count=1):
 
 
 def blocking(cluster, count=1):
-    transport = ClusterTransport(pools_of(cluster, count), BlockingTransport)
-    return Blocking(ClusterStore(transport))
+    return over(pools_of(cluster, count))
+
+
+def over(pools, kind=BlockingTransport):
+    store = Blocking(ClusterStore(ClusterTransport(pools, kind)))
+    _opened.append(store)
+    return store
+
+
+_opened: list[Blocking] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    """Leave no socket to be found open by the garbage collector, in any order."""
+    yield
+    while _opened:
+        _opened.pop().close()
 
 
 @pytest.fixture
 def store(cluster):
-    store = blocking(cluster)
-    yield store
-    store.close()
+    return blocking(cluster)
 
 
 def where(key):
@@ -98,8 +112,7 @@ class TestEveryKeyFindsItsNode:
                 sent[self._pool.address] += 1
                 return await super().exchange(commands, deadline, **options)
 
-        transport = ClusterTransport(pools_of(shared_cluster), Counting)
-        store = Blocking(ClusterStore(transport))
+        store = over(pools_of(shared_cluster), Counting)
         store.ping()
         sent.clear()
         store.load_many(KEYS)
@@ -110,9 +123,7 @@ class TestEveryKeyFindsItsNode:
         cluster.replica.stop()
         reversed_urls = pools_of(cluster, 4)[::-1]
 
-        store = Blocking(
-            ClusterStore(ClusterTransport(reversed_urls, BlockingTransport))
-        )
+        store = over(reversed_urls)
 
         assert all(store.create(key, b"raw", 60) for key in KEYS)
 
@@ -148,7 +159,7 @@ class TestEveryKeyFindsItsNode:
 
     def test_a_server_without_a_cluster_is_refused(self, valkey):
         pool = ConnectionFactory({}).connect(valkey.url).connection_pool
-        store = Blocking(ClusterStore(ClusterTransport([pool], BlockingTransport)))
+        store = over([pool])
 
         with pytest.raises(StorageUnavailable, match="cluster support disabled"):
             store.load("session:1")
