@@ -146,6 +146,13 @@ class Environment(BaseSettings):
         description="The client's secret. The default is only for a realm on "
         "one's own machine or in the compose files.",
     )
+    keycloak_api_clients: Annotated[
+        list[str], NoDecode, BeforeValidator(_comma_separated)
+    ] = Field(
+        default=["mario-api", "mario-service"],
+        description="Other clients of the realm whose access tokens may call the API, "
+        "separated by commas.",
+    )
     dev_realm: bool = Field(
         default=False,
         description="The login is the embedded development realm; never deployed.",

@@ -3,8 +3,10 @@ What can go wrong with a login.
 
     IdentityError
     +- InvalidToken          a token not to be believed; 401, or 400 at a callback
+    |  +- BoundToken         one that proves nothing without its key (DPoP)
     +- LoginRefused          the person may not come in; the reason is for people
     +- ProviderUnavailable   Keycloak did not answer as it should in time; 503
+       +- WrongProvider      what answers there calls itself another issuer
 """
 
 
@@ -16,9 +18,17 @@ class InvalidToken(IdentityError):
     """Says why for the log; the caller is told no more than `invalid_token`."""
 
 
+class BoundToken(InvalidToken):
+    pass
+
+
 class LoginRefused(IdentityError):
     pass
 
 
 class ProviderUnavailable(IdentityError):
+    pass
+
+
+class WrongProvider(ProviderUnavailable):
     pass

@@ -1,24 +1,25 @@
 """
-The realm's signing keys, held in the process.
+The realm's signing keys, in this process and shared with the others through Redis.
 
-Warmed at start; a key set is asked for again when it has aged, or once per 30 s
-when a token names a key that is not in it. While the provider is away the last set
-serves, for a day at most. Known keys are never made to wait for any of this.
+A key set is asked for again in the background when it has aged, and at most once per
+30 s for all processes together when a token names a key that is not in it. While the
+provider is away the last set serves, for a day at most. A key that is known is never
+made to wait for any of this, and one that the provider has withdrawn is dead as soon
+as that is seen.
 """
 
-import json
 import logging
+import secrets
 import threading
 import time
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from django.conf import settings
-from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry, Key
+from joserfc.jwk import Key
 
-from mario.identity import provider
+from mario.identity import discovery, keyset, provider, shared
 from mario.identity.exceptions import InvalidToken, ProviderUnavailable
+from mario.identity.keyset import KeySet
 
 logger = logging.getLogger(__name__)
 
@@ -27,25 +28,33 @@ SOFT_AGE = 600
 HARD_AGE = 24 * 3600
 COOL_DOWN = 30
 RECENT = 10
+# How long a token with a new key waits for the fetch that is under way for it.
+PATIENCE = 1.0
+
+_SET = "jwks"
+_TURN = "jwks-turn"
+_DONE = b"done"
+_PAUSE = 0.02
 
 
-@dataclass
-class KeySet:
-    """The keys of one document, and when it was fetched."""
+class _State:
+    current = KeySet()
+    # What the others had when this process looked last.
+    theirs: bytes | None = None
+    # By the monotonic clock: when this process itself asked last, and when it last
+    # saw to it in the background.
+    asked_at = renewed_at = float("-inf")
 
-    keys: dict[str, Key] = field(default_factory=dict)
-    fetched_at: float = float("-inf")
-    tried_at: float = float("-inf")
 
-
-_current = KeySet()
 _lock = threading.Lock()
 
 
 def warm() -> None:
-    """Fetch the keys before the first request needs them; a failure is only told."""
+    """Have the keys before the first request needs them; a failure is only told."""
     try:
-        _refresh()
+        _adopt_shared()
+        if _age() > SOFT_AGE:
+            _fetch()
     except ProviderUnavailable as error:
         logger.warning("The JWKS cache could not be warmed: %s", error)
     else:
@@ -58,8 +67,8 @@ def require_provider() -> None:
 
     :raises ProviderUnavailable: if it does not, and did not within the last 10 s
     """
-    if time.monotonic() - _current.fetched_at > RECENT:
-        _refresh()
+    if _age() > RECENT:
+        _fetch()
 
 
 def key(kid: str) -> Key:
@@ -69,74 +78,144 @@ def key(kid: str) -> Key:
     :raises InvalidToken: if the realm has no such key
     :raises ProviderUnavailable: if no usable key set could be fetched
     """
-    now = time.monotonic()
-    age = now - _current.fetched_at
-    if age > SOFT_AGE or kid not in _current.keys:
-        _refresh_if_due(now)
-        age = time.monotonic() - _current.fetched_at
-    if age > HARD_AGE:
-        raise ProviderUnavailable("the realm's keys are not known")
-    try:
-        return _current.keys[kid]
-    except KeyError:
-        raise InvalidToken("it is signed with an unknown key") from None
+    _keep_fresh()
+    found = _State.current.keys.get(kid)
+    if found is None:
+        _look_again(kid)
+        found = _State.current.keys.get(kid)
+    if found is None:
+        raise InvalidToken("it is signed with an unknown key")
+    return found
+
+
+def only_key() -> Key:
+    """
+    Return the realm's key, for a token that names none.
+
+    :raises InvalidToken: if there are several to choose from
+    :raises ProviderUnavailable: if no usable key set could be fetched
+    """
+    _keep_fresh()
+    if len(_State.current.keys) != 1:
+        raise InvalidToken("it names no key, and the realm has several")
+    return next(iter(_State.current.keys.values()))
+
+
+def has(known: Key) -> bool:
+    """
+    Say whether the realm still has a key that was found before.
+
+    :raises ProviderUnavailable: if its key set has become too old to say
+    """
+    _keep_fresh()
+    return _State.current.keys.get(known.kid or "") is known
 
 
 def forget() -> None:
     """Start again as a new process does."""
-    _current.keys = {}
-    _current.fetched_at = _current.tried_at = float("-inf")
+    _State.current, _State.theirs = KeySet(), None
+    _State.asked_at = _State.renewed_at = float("-inf")
+    discovery.forget()
 
 
-def _refresh_if_due(now: float) -> None:
-    if now - _current.tried_at < COOL_DOWN:
+def _age() -> float:
+    return time.time() - _State.current.fetched_at
+
+
+def _keep_fresh() -> None:
+    age = time.time() - _State.current.fetched_at
+    if age <= SOFT_AGE:
         return
-    # Whoever has no keys at all waits for the one that fetches them.
-    if not _lock.acquire(timeout=0 if _current.keys else settings.OIDC_TIMEOUT):
+    if age > HARD_AGE:
+        _ask_again(patience=settings.OIDC_TIMEOUT)
+        if _age() > HARD_AGE:
+            raise ProviderUnavailable("the realm's keys are not known")
+    elif time.monotonic() - _State.renewed_at >= RECENT:
+        _State.renewed_at = time.monotonic()
+        threading.Thread(target=_ask_again, name="jwks", daemon=True).start()
+
+
+def _look_again(kid: str) -> None:
+    """Look for a key that is new: at what others have fetched, then at the realm."""
+    _adopt_shared()
+    if kid not in _State.current.keys:
+        _ask_again(patience=PATIENCE, wanted=kid)
+
+
+def _is_due() -> bool:
+    return time.monotonic() - _State.asked_at >= COOL_DOWN
+
+
+def _ask_again(*, patience: float = 0.0, wanted: str = "") -> None:
+    """
+    Let one of all processes fetch the keys; wait for it, but only while it does.
+
+    A fetch that is over is not waited for: a flood of unknown keys holds no thread.
+    """
+    deadline = time.monotonic() + patience
+    if not _lock.acquire(timeout=patience):
         return
     try:
-        if now - _current.tried_at >= COOL_DOWN:
-            _refresh()
-    except ProviderUnavailable as error:
-        logger.warning("The realm's keys could not be fetched again: %s", error)
+        if not _is_due() or wanted in _State.current.keys:
+            return
+        me = secrets.token_bytes(8)
+        # Whoever dies in the middle is succeeded after this time.
+        turn = shared.claim(_TURN, me, seconds=settings.OIDC_TIMEOUT * 2 + 1)
+        if turn in (me, None):
+            _fetch_in_turn()
+        elif turn != _DONE:
+            _await_others(deadline, wanted)
+        elif _age() > SOFT_AGE:
+            _adopt_shared()
     finally:
         _lock.release()
 
 
-def _refresh() -> None:
-    _current.tried_at = time.monotonic()
-    keys = _fetch()
-    _current.keys = keys
-    _current.fetched_at = time.monotonic()
+def _fetch_in_turn() -> None:
+    try:
+        _fetch()
+    except ProviderUnavailable as error:
+        logger.warning("The realm's keys could not be fetched again: %s", error)
+    finally:
+        shared.write(_TURN, _DONE, seconds=COOL_DOWN)
 
 
-def _fetch() -> dict[str, Key]:
+def _await_others(deadline: float, wanted: str) -> None:
+    former = _State.current
+    while time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        _adopt_shared()
+        is_news = _State.current is not former
+        if is_news or wanted in _State.current.keys or shared.read(_TURN) == _DONE:
+            return
+
+
+def _adopt_shared() -> None:
+    """Take the set that another process has fetched, where it is a newer one."""
+    raw = shared.read(_SET)
+    current = _State.current
+    if raw is None or raw == _State.theirs:
+        return
+    _State.theirs = raw
+    try:
+        theirs = keyset.read_shared(raw, known=current.keys)
+    except ProviderUnavailable as error:
+        logger.warning("The shared keys are not used: %s", error)
+        return
+    # Not from the future: a clock that is wrong must not make them last.
+    if current.fetched_at < theirs.fetched_at <= time.time() + RECENT:
+        _State.current = theirs
+
+
+def _fetch() -> None:
+    _State.asked_at = time.monotonic()
+    discovery.require_issuer()
     answer = provider.call("GET", settings.OIDC_OP_JWKS_ENDPOINT)
     if answer.status != HTTPStatus.OK:
         raise ProviderUnavailable(f"HTTP {answer.status}")
-    return _signing_keys(answer.body)
-
-
-def _signing_keys(body: bytes) -> dict[str, Key]:
-    try:
-        documents = json.loads(body)["keys"]
-        usable = [document for document in documents if _is_signing_key(document)]
-        keys = {
-            document["kid"]: JWKRegistry.import_key(document) for document in usable
-        }
-    except (JoseError, ValueError, KeyError, TypeError) as error:
-        raise ProviderUnavailable("the key set cannot be read") from error
-    if not keys:
-        raise ProviderUnavailable("the key set holds no signing key")
-    return keys
-
-
-def _is_signing_key(document: dict[str, object]) -> bool:
-    """Keep the keys that may verify; a set also holds ones to encrypt with."""
-    return (
-        document.get("kty") == "RSA"
-        and document.get("use", "sig") == "sig"
-        and document.get("alg", settings.OIDC_RP_SIGN_ALGO)
-        == settings.OIDC_RP_SIGN_ALGO
-        and isinstance(document.get("kid"), str)
+    fetched = keyset.read(
+        answer.body, fetched_at=time.time(), known=_State.current.keys
     )
+    _State.current = fetched
+    _State.theirs = fetched.as_json()
+    shared.write(_SET, _State.theirs, seconds=HARD_AGE)

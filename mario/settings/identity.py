@@ -18,6 +18,10 @@ OIDC_OP_LOGOUT_ENDPOINT = f"{_public}/logout"
 OIDC_OP_TOKEN_ENDPOINT = f"{_internal}/token"
 OIDC_OP_USER_ENDPOINT = f"{_internal}/userinfo"
 OIDC_OP_JWKS_ENDPOINT = f"{_internal}/certs"
+OIDC_OP_DISCOVERY_ENDPOINT = (
+    f"{env.keycloak_server_url}/realms/{env.keycloak_realm}"
+    "/.well-known/openid-configuration"
+)
 OIDC_RP_CLIENT_ID = env.keycloak_client_id
 OIDC_RP_CLIENT_SECRET = env.keycloak_client_secret.get_secret_value()
 OIDC_RP_SCOPES = "openid profile email"
@@ -29,6 +33,12 @@ OIDC_TIMEOUT = 4
 OIDC_AUTHENTICATION_CALLBACK_URL = "callback"
 OIDC_AUTHENTICATE_CLASS = "mario.identity.views.LoginView"
 OIDC_CALLBACK_CLASS = "mario.identity.views.CallbackView"
+
+# Whose access tokens may call the API: the shop's own, and those named beside it.
+OIDC_BEARER_CLIENTS = frozenset({env.keycloak_client_id, *env.keycloak_api_clients})
+# The media types in an access token's header, in lower case. Keycloak writes JWT, or
+# what RFC 9068 asks for where its client says so; then "jwt" can go.
+OIDC_ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 # Realm roles that become the Django group of the same name; `admin` becomes
 # staff and superuser.

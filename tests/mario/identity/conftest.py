@@ -1,7 +1,7 @@
 import pytest
 
 from mario.identity import jwks
-from tests.mario.identity.issuer import Issuer
+from tests.mario.identity.issuer import DISCOVERY, Issuer
 
 
 @pytest.fixture
@@ -9,6 +9,7 @@ def issuer(settings):
     with Issuer() as running:
         settings.OIDC_OP_ISSUER = running.issuer
         settings.OIDC_OP_JWKS_ENDPOINT = f"{running.url}/certs"
+        settings.OIDC_OP_DISCOVERY_ENDPOINT = f"{running.url}{DISCOVERY}"
         settings.OIDC_OP_TOKEN_ENDPOINT = f"{running.url}/token"
         settings.OIDC_OP_AUTHORIZATION_ENDPOINT = f"{running.url}/auth"
         settings.OIDC_OP_LOGOUT_ENDPOINT = f"{running.url}/logout"

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from joserfc.jwk import RSAKey
 
 CLIENT_ID = "mario-app"
+DISCOVERY = "/realms/pyneuro/.well-known/openid-configuration"
 
 
 def encode(value: bytes) -> bytes:
@@ -51,8 +52,13 @@ class Issuer:
     def __init__(self) -> None:
         self._keys_made = 0
         self.keys = [self.new_key()]
+        # How often the key set was asked for, and how that is answered.
         self.requests = 0
+        self.delay = 0.0
         self.status = 200
+        self.headers: dict[str, str] = {}
+        self.discovery_status = 200
+        self.calls_itself: str | None = None
         self.body: bytes | None = None
         self.posted: dict[str, list[str]] = {}
         self.trickles = False
@@ -62,8 +68,16 @@ class Issuer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if self.path == DISCOVERY:
+                    self.send_response(outer.discovery_status)
+                    self.end_headers()
+                    self.wfile.write(outer.discovery())
+                    return
                 outer.requests += 1
+                time.sleep(outer.delay)
                 self.send_response(outer.status)
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(outer.document())
 
@@ -101,6 +115,9 @@ class Issuer:
             return self.body
         keys = [key.as_dict(private=False) for key in self.keys]
         return json.dumps({"keys": keys}).encode()
+
+    def discovery(self) -> bytes:
+        return json.dumps({"issuer": self.calls_itself or self.issuer}).encode()
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """The claims of a good access token, with changes; None leaves one out."""

@@ -2,6 +2,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mario.identity import jwks, validator
-from mario.identity.exceptions import InvalidToken, ProviderUnavailable
+from mario.identity import compact, memo, validator
+from mario.identity.exceptions import InvalidToken
 from tests.mario.identity.issuer import Issuer
 
 
@@ -260,75 +261,117 @@ class TestLogoutToken:
             validator.logout_token(issuer.sign(self.claims(issuer)))
 
 
-class TestKeys:
-    def test_asks_once_for_many_tokens(self, issuer: Issuer):
-        for _ in range(5):
-            validator.access_token(issuer.sign(issuer.claims()))
+class TestMemo:
+    """What was verified is not verified again, and still not believed for ever."""
 
-        assert issuer.requests == 1
+    @pytest.fixture
+    def verified(self, monkeypatch) -> list[str]:
+        """Every token whose signature is looked at."""
+        tokens: list[str] = []
+        read = compact.read
 
-    def test_asks_once_for_a_thousand_unknown_keys(self, issuer: Issuer):
-        jwks.warm()
-        jwks._current.tried_at -= jwks.COOL_DOWN
-        for number in range(1000):
-            with pytest.raises(InvalidToken):
-                jwks.key(f"unknown-{number}")
+        def noticed(token: str, **options: Any):
+            tokens.append(token)
+            return read(token, **options)
 
-        assert issuer.requests == 2
+        monkeypatch.setattr(compact, "read", noticed)
+        return tokens
 
-    def test_finds_a_new_key_and_drops_a_removed_one(self, issuer: Issuer):
-        jwks.warm()
-        old = issuer.sign(issuer.claims())
-        issuer.keys = [issuer.new_key()]
-        jwks._current.tried_at -= jwks.COOL_DOWN
+    def test_verifies_a_token_once(self, issuer: Issuer, verified):
+        token = issuer.sign(issuer.claims())
 
-        validator.access_token(issuer.sign(issuer.claims()))
+        assert validator.access_token(token) == validator.access_token(token)
+        assert verified == [token]
+
+    def test_keeps_no_token_in_memory(self, issuer: Issuer):
+        token = issuer.sign(issuer.claims())
+
+        validator.access_token(token)
+
+        assert [len(key) for key in memo._entries] == [32] * len(memo._entries)
+        assert token not in repr(memo._entries)
+
+    def test_gives_everybody_claims_of_their_own(self, issuer: Issuer):
+        token = issuer.sign(issuer.claims())
+
+        validator.access_token(token)["sub"] = "bowser"
+
+        assert validator.access_token(token)["sub"] == "8c2f6d0e-peach"
+
+    def test_still_sees_that_it_has_expired(self, issuer: Issuer, monkeypatch):
+        token = issuer.sign(issuer.claims())
+        validator.access_token(token)
+
+        late = time.time() + 300 + validator.LEEWAY + 1
+        monkeypatch.setattr(time, "time", lambda: late)
+
+        with pytest.raises(InvalidToken, match="expired"):
+            validator.access_token(token)
+
+    def test_is_bounded(self, issuer: Issuer, monkeypatch):
+        monkeypatch.setattr(memo, "MOST", 3)
+
+        for number in range(6):
+            validator.access_token(issuer.sign(issuer.claims(jti=f"{number}")))
+
+        assert len(memo._entries) == 3
+
+    def test_takes_no_other_kind_for_one_it_has_seen(self, issuer: Issuer):
+        token = issuer.sign(issuer.claims())
+        validator.access_token(token)
 
         with pytest.raises(InvalidToken):
-            validator.access_token(old)
+            validator.id_token(token, nonce="n1", access_token="x")
+        with pytest.raises(InvalidToken):
+            validator.logout_token(token)
+
+
+class TestRefreshedIdToken:
+    def tokens(self, issuer: Issuer, **changes) -> tuple[str, str]:
+        now = int(time.time())
+        before = issuer.claims(typ="ID", nonce="n1", auth_time=now - 60, iat=now - 60)
+        after = {**issuer.claims(typ="ID", auth_time=now - 60), **changes}
+        after = {name: value for name, value in after.items() if value is not None}
+        return issuer.sign(before), issuer.sign(after)
+
+    @pytest.mark.parametrize("changes", [{}, {"nonce": "n1"}, {"auth_time": None}])
+    def test_of_the_same_login_is_accepted(self, issuer: Issuer, changes):
+        former, new = self.tokens(issuer, **changes)
+
+        validator.refreshed_id_token(new, former=former, access_token="x")
 
     @pytest.mark.parametrize(
-        ("status", "body"),
+        "changes",
         [
-            (500, b""),
-            (302, b""),
-            (200, b"<html>"),
-            (200, b"{}"),
-            (200, b'{"keys": []}'),
-            (200, b'{"keys": [{"kty": "oct", "k": "AAAA", "kid": "x"}]}'),
-            (200, b'{"keys": "' + b"x" * 300_000 + b'"}'),
+            {"iss": "http://elsewhere/realms/pyneuro"},
+            {"sub": "bowser"},
+            {"aud": "account"},
+            {"sid": "another"},
+            {"azp": "another"},
+            {"auth_time": 1},
+            {"nonce": "n2"},
+            {"typ": "Bearer"},
+            {"at_hash": "another"},
         ],
-        ids=["500", "302", "html", "no keys", "no key", "symmetric", "huge"],
+        ids=str,
     )
-    def test_keeps_the_last_set_when_the_next_is_useless(
-        self, issuer: Issuer, status: int, body: bytes
-    ):
-        jwks.warm()
-        issuer.status, issuer.body = status, body
-        jwks._current.fetched_at -= jwks.SOFT_AGE + 1
-        jwks._current.tried_at -= jwks.COOL_DOWN
+    def test_61_of_another_login_is_refused(self, issuer: Issuer, changes):
+        former, new = self.tokens(issuer, **changes)
 
-        validator.access_token(issuer.sign(issuer.claims()))
+        with pytest.raises(InvalidToken):
+            validator.refreshed_id_token(new, former=former, access_token="x")
 
-        assert issuer.requests == 2
 
-    def test_says_so_when_there_never_was_a_set(self, issuer: Issuer):
-        issuer.status = 500
+class TestRecentLogin:
+    def test_is_told_by_auth_time(self, issuer: Issuer):
+        claims = issuer.claims(auth_time=int(time.time()) - 200)
 
-        with pytest.raises(ProviderUnavailable):
-            validator.access_token(issuer.sign(issuer.claims()))
+        validator.require_recent_login(claims, max_age=timedelta(minutes=5))
+        with pytest.raises(InvalidToken, match="too long ago"):
+            validator.require_recent_login(claims, max_age=timedelta(minutes=2))
 
-    def test_forgets_keys_after_a_day_without_an_answer(self, issuer: Issuer):
-        jwks.warm()
-        issuer.status = 500
-        jwks._current.fetched_at -= jwks.HARD_AGE + 1
-
-        with pytest.raises(ProviderUnavailable):
-            validator.access_token(issuer.sign(issuer.claims()))
-
-    def test_logs_the_warming_in_the_words_agreed(self, issuer: Issuer, caplog):
-        caplog.set_level("INFO")
-
-        jwks.warm()
-
-        assert caplog.messages == ["🔐 JWKS cache pre-warmed"]
+    def test_is_not_believed_without_it(self, issuer: Issuer):
+        with pytest.raises(InvalidToken):
+            validator.require_recent_login(
+                issuer.claims(), max_age=timedelta(minutes=5)
+            )
