@@ -165,6 +165,23 @@ class Environment(BaseSettings):
     secret_key: Annotated[SecretStr, AfterValidator(_secret_key)] = Field(
         description="Signs cookies; 50 random characters or more.",
     )
+    cloud_event_sink: Annotated[str, _url("http", "https")] | None = Field(
+        default=None,
+        description="Where `manage.py relay_events` brings what happened in the shop, "
+        "as CloudEvents; unset, nothing is kept for anybody.",
+    )
+    cloud_event_source: str = Field(
+        default="https://mario-pizzeria.io",
+        min_length=1,
+        max_length=200,
+        description="The `source` of every event.",
+    )
+    cloud_event_type_prefix: str = Field(
+        default="io.mario-pizzeria",
+        pattern=r"^[a-z0-9.-]{1,60}$",
+        description="What the `type` of every event starts with.",
+    )
+
     debug: bool = Field(default=False, description="Show tracebacks in the browser.")
     allowed_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = (
         Field(

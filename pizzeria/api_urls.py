@@ -5,4 +5,5 @@ urlpatterns = [
     path("", include("pizzeria.cart.api_urls")),
     path("", include("pizzeria.orders.api_urls")),
     path("", include("pizzeria.kitchen.api_urls")),
+    path("", include("pizzeria.events.api_urls")),
 ]

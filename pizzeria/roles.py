@@ -14,6 +14,7 @@ DELIVER = "orders.deliver"
 CANCEL = "orders.cancel"
 # Steps in where a cook or a driver may not: late cancellations, others' tours.
 OVERSEE = "orders.oversee"
+SEND_EVENTS = "events.receive"
 
 GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
     "customer": frozenset(),
@@ -25,6 +26,7 @@ GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
             DELIVER,
             CANCEL,
             OVERSEE,
+            SEND_EVENTS,
             "orders.view_order",
             "menu.add_pizza",
             "menu.change_pizza",

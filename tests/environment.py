@@ -32,6 +32,8 @@ os.environ.update(
     DEBUG="false",
     ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
     APP_URL="http://localhost:8080",
+    # Nobody listens there: events stay in the outbox.
+    CLOUD_EVENT_SINK="http://localhost:9/",
     DEV_REALM="true",
     LOG_LEVEL="INFO",
     # Playwright's own loop runs in the thread of the tests.

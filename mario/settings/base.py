@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "pizzeria.cart",
     "pizzeria.orders",
     "pizzeria.kitchen",
+    "pizzeria.events",
 ]
 
 MIDDLEWARE = [

@@ -19,6 +19,7 @@ from pizzeria.exceptions import (
 )
 from pizzeria.kitchen import capacity
 from pizzeria.menu.models import Pizza
+from pizzeria.orders.announcing import announce
 from pizzeria.orders.contact import Contact
 from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderLine, full_name
 from pizzeria.orders.transitions import Status, Step, find_step
@@ -58,7 +59,7 @@ def place_order(
             order.save(force_insert=True)
             OrderLine.objects.bulk_create(bill)
             for event in ("order.created", "order.confirmed"):
-                _announce(order, event, actor=customer, now=placed_at)
+                announce(order, event, actor=customer, now=placed_at)
             return order
     except IntegrityError:
         # The database's unique key has let somebody else's insert go first.
@@ -96,7 +97,7 @@ def move_order(
     if to is Status.COOKING:
         capacity.take_a_place()
     _take(step, order, actor, now, reason)
-    _announce(order, step.event, actor=actor, now=now)
+    announce(order, step.event, actor=actor, now=now)
     return order
 
 
@@ -168,15 +169,6 @@ def _take(step: Step, order: Order, actor: User, now: datetime, reason: str) -> 
     for field, value in changes.items():
         setattr(order, field, value)
     order.save(update_fields=changes)
-
-
-def _announce(order: Order, event: str, *, actor: User, now: datetime) -> None:
-    """
-    Tell everybody who listens what happened; inside the transaction of the change.
-
-    The one place where orders meet `pizzeria.events`: what is recorded here leaves
-    by the outbox, moves the boards and notifies people.
-    """
 
 
 def _conflict(order: Order, to: Status) -> StatusConflict:
