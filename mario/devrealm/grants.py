@@ -12,8 +12,9 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core import OpenIDCode, OpenIDToken
 from joserfc.jwk import RSAKey
 
+from mario.devrealm import throttle
 from mario.devrealm.claims import id_token_claims
-from mario.devrealm.realm_file import RealmClient
+from mario.devrealm.realm_file import RealmClient, RealmUser
 from mario.devrealm.runtime import realm
 from mario.devrealm.sign_ins import SignIn
 
@@ -197,6 +198,39 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
 
     def revoke_old_credential(self, refresh_token: IssuedRefreshToken) -> None:
         """Do nothing: the token was used up when it was read."""
+
+
+class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
+    """Name and password for tokens: for the development client alone."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = _CLIENT_MAY_SAY_WHO_IT_IS_BY
+
+    def authenticate_user(self, username: str, password: str) -> RealmUser:
+        """
+        Return who has this name and password.
+
+        :raises InvalidGrantError: if one is wrong, or too often was
+        """
+        user = realm().file.user_by_login(username)
+        if user is None or not throttle.admits(
+            user, is_right=user.is_enabled and user.has_password(password)
+        ):
+            raise InvalidGrantError("Invalid user credentials")
+        return user
+
+    def generate_token(self, *, user: RealmUser, **kwargs: Any) -> dict[str, Any]:
+        """Begin a sign-in without a browser, once all else was found right."""
+        sign_in, _ = realm().sign_ins.begin(user)
+        realm().sign_ins.attach(sign_in.sid, self.request.client.client_id)
+        self.request.user = sign_in
+        tokens: dict[str, Any] = super().generate_token(user=sign_in, **kwargs)
+        return tokens
+
+
+class ServiceGrant(grants.ClientCredentialsGrant):  # type: ignore[misc]
+    """A client that acts as itself."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = _CLIENT_MAY_SAY_WHO_IT_IS_BY
 
 
 class RequiredS256(CodeChallenge):  # type: ignore[misc]

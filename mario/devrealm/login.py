@@ -160,7 +160,7 @@ def _form(
         "error": error,
         "username": known.user.username if known else username,
         "is_known": known is not None,
-        "people": realm().file.users.values(),
+        "people": realm().file.people,
     }
     return page(request, "login.html", context, form_targets=[params["redirect_uri"]])
 

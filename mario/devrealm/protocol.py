@@ -33,7 +33,12 @@ def discovery(request: HttpRequest) -> JsonResponse:
             "end_session_endpoint": f"{base}/logout",
             "jwks_uri": f"{base}/certs",
             "revocation_endpoint": f"{base}/revoke",
-            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "grant_types_supported": [
+                "authorization_code",
+                "refresh_token",
+                "password",
+                "client_credentials",
+            ],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "subject_types_supported": ["public"],
@@ -45,7 +50,7 @@ def discovery(request: HttpRequest) -> JsonResponse:
                 "client_secret_post",
             ],
             "code_challenge_methods_supported": ["S256"],
-            "scopes_supported": ["openid", "profile", "email"],
+            "scopes_supported": ["openid", *_scopes()],
             "claims_supported": [
                 *("iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "azp"),
                 *("nonce", "name", "given_name", "family_name", "email"),
@@ -136,3 +141,7 @@ def _refused(error: str = "") -> HttpResponse:
     if error:
         challenge += f', error="{error}", error_description="Token verification failed"'
     return HttpResponse(status=401, headers={"WWW-Authenticate": challenge})
+
+
+def _scopes() -> list[str]:
+    return [scope["name"] for scope in realm().file.data.get("clientScopes", ())]

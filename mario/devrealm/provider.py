@@ -20,13 +20,19 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oidc.rpinitiated import EndSessionEndpoint
 
 from mario.devrealm import backchannel
-from mario.devrealm.claims import access_token_claims, refresh_token_claims
+from mario.devrealm.claims import (
+    access_token_claims,
+    refresh_token_claims,
+    service_token_claims,
+)
 from mario.devrealm.grants import (
     CodeGrant,
     CodeIdToken,
+    PasswordGrant,
     RefreshGrant,
     RefreshIdToken,
     RequiredS256,
+    ServiceGrant,
 )
 from mario.devrealm.realm_file import RealmClient
 from mario.devrealm.runtime import realm
@@ -54,6 +60,8 @@ class RealmServer(AuthorizationServer):  # type: ignore[misc]
         )
         self.register_grant(CodeGrant, [RequiredS256(), CodeIdToken()])
         self.register_grant(RefreshGrant, [RefreshIdToken()])
+        self.register_grant(PasswordGrant, [RefreshIdToken()])
+        self.register_grant(ServiceGrant)
         self.register_endpoint(Revocation)
         self.register_endpoint(EndSession)
 
@@ -82,7 +90,10 @@ class RealmServer(AuthorizationServer):  # type: ignore[misc]
 
     def save_token(self, token: dict[str, Any], request: Any) -> None:
         """Add what Keycloak says beside the tokens; they keep themselves."""
-        sign_in: SignIn = request.user
+        sign_in: SignIn | None = request.user
+        if sign_in is None:
+            token |= {"refresh_expires_in": 0, "not-before-policy": 0}
+            return
         token |= {
             "refresh_expires_in": realm().sign_ins.seconds_left(sign_in),
             "not-before-policy": 0,
@@ -199,9 +210,14 @@ def server() -> RealmServer:
 
 
 def _access_token(
-    *, client: RealmClient, grant_type: str, user: SignIn, scope: str
+    *, client: RealmClient, grant_type: str, user: SignIn | None, scope: str
 ) -> str:
-    return realm().keys.sign(access_token_claims(user, client, scope, grant_type))
+    claims = (
+        service_token_claims(client, scope, grant_type)
+        if user is None
+        else access_token_claims(user, client, scope, grant_type)
+    )
+    return realm().keys.sign(claims)
 
 
 def _refresh_token(

@@ -33,7 +33,13 @@ class RealmUser:
 
     @property
     def email(self) -> str:
-        return str(self.data["email"])
+        return str(self.data.get("email", ""))
+
+    @property
+    def service_of(self) -> str | None:
+        """Return the client that this user stands for; None for a person."""
+        client_id = self.data.get("serviceAccountClientId")
+        return None if client_id is None else str(client_id)
 
     @property
     def is_enabled(self) -> bool:
@@ -77,6 +83,10 @@ class RealmClient:
     """
 
     data: Mapping[str, Any]
+    # The realm roles that its tokens may carry; None is Keycloak's full scope.
+    roles: frozenset[str] | None = None
+    # The client scopes that a token's `scope` names, in the file's order.
+    spoken_scopes: tuple[str, ...] = ()
 
     @property
     def client_id(self) -> str:
@@ -89,6 +99,10 @@ class RealmClient:
     @property
     def scopes(self) -> list[str]:
         return list(self.data.get("defaultClientScopes", ()))
+
+    @property
+    def optional_scopes(self) -> list[str]:
+        return list(self.data.get("optionalClientScopes", ()))
 
     @property
     def allowed_origins(self) -> list[str]:
@@ -139,13 +153,19 @@ class RealmClient:
         "include in token scope" stands for.
         """
         asked = (scope or "").split()
-        spoken = ["profile", "email"]
-        if not set(asked) <= {"openid", *self.scopes}:
+        if not set(asked) <= {"openid", *self.scopes, *self.optional_scopes}:
             return None
+        given = {*self.scopes, *asked}
         return " ".join(
             [*(name for name in ("openid",) if name in asked)]
-            + [name for name in spoken if name in self.scopes]
+            + [name for name in self.spoken_scopes if name in given]
         )
+
+    def roles_of(self, user: RealmUser) -> list[str]:
+        """Return what of the user's roles this client's tokens tell."""
+        if self.roles is None:
+            return user.roles
+        return [role for role in user.roles if role in self.roles]
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return redirect_uri in self.redirect_uris
@@ -164,7 +184,12 @@ class RealmClient:
         return response_type == "code" and bool(self.data.get("standardFlowEnabled"))
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type in {"authorization_code", "refresh_token"}
+        setting = {
+            "authorization_code": "standardFlowEnabled",
+            "password": "directAccessGrantsEnabled",
+            "client_credentials": "serviceAccountsEnabled",
+        }.get(grant_type)
+        return grant_type == "refresh_token" or bool(setting and self.data.get(setting))
 
 
 @dataclass(frozen=True)
@@ -186,21 +211,49 @@ class RealmFile:
 
     @cached_property
     def clients(self) -> dict[str, RealmClient]:
+        spoken = tuple(
+            scope["name"]
+            for scope in self.data.get("clientScopes", ())
+            if scope.get("attributes", {}).get("include.in.token.scope") == "true"
+        )
         return {
-            client["clientId"]: RealmClient(client)
+            client["clientId"]: RealmClient(
+                client, self._roles_for(client), spoken or ("profile", "email")
+            )
             for client in self.data["clients"]
             if client.get("enabled", True)
         }
+
+    def _roles_for(self, client: Mapping[str, Any]) -> frozenset[str] | None:
+        if client.get("fullScopeAllowed", True):
+            return None
+        return frozenset(
+            role
+            for mapping in self.data.get("scopeMappings", ())
+            if mapping.get("client") == client["clientId"]
+            for role in mapping["roles"]
+        )
 
     @cached_property
     def users(self) -> dict[str, RealmUser]:
         """Return everybody by subject."""
         return {user["id"]: RealmUser(user) for user in self.data["users"]}
 
+    @property
+    def people(self) -> list[RealmUser]:
+        return [user for user in self.users.values() if user.service_of is None]
+
+    def service_account(self, client_id: str) -> RealmUser | None:
+        """Return the user that a client is when it acts as itself."""
+        return next(
+            (user for user in self.users.values() if user.service_of == client_id),
+            None,
+        )
+
     def user_by_login(self, login: str) -> RealmUser | None:
         """Return whose username or e-mail this is, whatever the case."""
         login = login.strip().casefold()
-        for user in self.users.values():
+        for user in self.people:
             if login in (user.username.casefold(), user.email.casefold()):
                 return user
         return None

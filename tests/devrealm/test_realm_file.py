@@ -26,21 +26,37 @@ def test_no_address_has_a_wildcard(clients):
             *client.post_logout_redirect_uris,
             *client.allowed_origins,
         ]
-        assert addresses
-        for address in addresses:
+        for address in filter(None, addresses):
             assert re.fullmatch(r"http://localhost:\d+(/[a-z/-]*)?", address)
 
 
-def test_every_client_has_the_code_flow_with_pkce_and_nothing_else(clients):
-    for client in clients.values():
-        assert client.attribute("pkce.code.challenge.method") == "S256"
-        assert client.data["standardFlowEnabled"] is True
-        for flow in (
-            "implicitFlowEnabled",
-            "directAccessGrantsEnabled",
-            "serviceAccountsEnabled",
-        ):
-            assert client.data[flow] is False
+_FLOWS = {
+    "mario-app": {"standardFlowEnabled"},
+    "pyneuro-public": {"standardFlowEnabled"},
+    "mario-api": {"directAccessGrantsEnabled"},
+    "mario-service": {"serviceAccountsEnabled"},
+}
+
+
+def test_every_client_has_its_one_flow_and_the_browsers_need_pkce(clients):
+    assert clients.keys() == _FLOWS.keys()
+    for name, client in clients.items():
+        flows = {
+            setting
+            for setting, is_on in client.data.items()
+            if setting.endswith("Enabled") and is_on
+        }
+        assert flows == _FLOWS[name]
+        if "standardFlowEnabled" in flows:
+            assert client.attribute("pkce.code.challenge.method") == "S256"
+
+
+def test_tokens_tell_the_roles_that_the_shop_knows_and_no_more(clients):
+    assert clients["mario-app"].roles == {
+        *("admin", "manager", "chef", "delivery_driver", "customer", "user"),
+        "operator",
+    }
+    assert clients["mario-service"].roles == {"chef"}
 
 
 def test_addresses_follow_the_ports():
@@ -77,6 +93,8 @@ def test_lifetimes_are_those_of_the_shops_sessions(data):
 
 def test_nobody_is_held_up_at_the_first_login(data):
     for user in data["users"]:
+        if "serviceAccountClientId" in user:
+            continue
         assert user["enabled"]
         assert user["emailVerified"]
         assert user["requiredActions"] == []
@@ -86,7 +104,8 @@ def test_nobody_is_held_up_at_the_first_login(data):
 
 
 def test_access_tokens_are_for_the_shop_alone(clients):
-    assert clients["mario-app"].audience == ["mario-app"]
+    for name in ("mario-app", "mario-api", "mario-service"):
+        assert clients[name].audience == ["mario-app"]
     assert clients["pyneuro-public"].audience == ["events-player-web"]
 
 

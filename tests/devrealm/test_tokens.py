@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.deployment.test_check_realm import load_script
 from tests.devrealm.relying_party import RelyingParty, callback, claims
 
 
@@ -24,7 +25,11 @@ class TestACode:
         assert 290 <= tokens["expires_in"] <= 300
         assert 86_390 <= tokens["refresh_expires_in"] <= 86_400
         # Keycloak names the scopes in the order of its database.
-        assert set(tokens["scope"].split()) == {"openid", "profile", "email"}
+        assert set(tokens["scope"].split()) == {
+            *("openid", "profile", "email"),
+            *("menu:read", "cart", "orders", "kitchen", "delivery"),
+            *("management", "account"),
+        }
 
     def test_is_taken_with_the_secret_in_a_header_too(self, party):
         code = party.sign_in()["code"]
@@ -193,3 +198,77 @@ class TestUserinfo:
         party.revoke(token)
 
         assert party.userinfo(token).status_code == 401
+
+
+class TestAProgram:
+    """The clients without a browser: for tests and API users, and for services."""
+
+    API = {"client_id": "mario-api", "client_secret": "mario-api-secret-123"}
+    SERVICE = {
+        "client_id": "mario-service",
+        "client_secret": "mario-service-secret-123",
+    }
+
+    def test_gets_tokens_for_a_password_by_the_development_client_alone(self, party):
+        person = {"username": "customer", "password": "test"}
+
+        answer = party.token(
+            grant_type="password", scope="openid cart", **person, **self.API
+        )
+        refused = party.token(grant_type="password", **person)
+
+        assert answer.status_code == 200, answer.text
+        access = claims(answer.json()["access_token"])
+        assert access["azp"] == "mario-api"
+        assert access["aud"] == "mario-app"
+        assert access["realm_access"]["roles"] == ["customer"]
+        assert set(access["scope"].split()) == {
+            *("openid", "profile", "email", "menu:read", "cart")
+        }
+        assert claims(answer.json()["id_token"])["sid"] == access["sid"]
+        assert error(refused) == (400, "unauthorized_client")
+
+    @pytest.mark.parametrize(
+        ("changes", "code"),
+        [
+            ({"password": "wrong"}, "invalid_grant"),
+            ({"scope": "openid nonsense"}, "invalid_scope"),
+        ],
+    )
+    def test_is_refused_a_wrong_password_and_an_unknown_scope(
+        self, party, changes, code
+    ):
+        person = {"username": "user", "password": "test", **changes}
+
+        answer = party.token(grant_type="password", **person, **self.API)
+
+        assert error(answer) == (400, code)
+
+    def test_that_acts_as_itself_has_no_login(self, party):
+        answer = party.token(grant_type="client_credentials", **self.SERVICE)
+
+        assert answer.status_code == 200, answer.text
+        tokens = answer.json()
+        assert "refresh_token" not in tokens
+        assert "session_state" not in tokens
+        access = claims(tokens["access_token"])
+        assert "sid" not in access
+        assert access["client_id"] == access["azp"] == "mario-service"
+        assert access["realm_access"]["roles"] == ["chef"]
+        assert access["aud"] == "mario-app"
+        assert set(access["scope"].split()) == {"menu:read", "kitchen"}
+
+    def test_of_the_browser_does_not_act_as_itself(self, party):
+        answer = party.token(grant_type="client_credentials")
+
+        assert answer.json()["error"] == "unauthorized_client"
+
+
+@pytest.mark.keycloak
+@pytest.mark.slow
+def test_what_keycloak_exports_passes_the_check(real_keycloak):
+    with real_keycloak.admin() as admin:
+        answer = admin.post("partial-export", params={"exportClients": "true"})
+        answer.raise_for_status()
+
+    assert list(load_script().findings(answer.json())) == []
