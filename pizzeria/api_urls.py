@@ -6,4 +6,5 @@ urlpatterns = [
     path("", include("pizzeria.orders.api_urls")),
     path("", include("pizzeria.kitchen.api_urls")),
     path("", include("pizzeria.events.api_urls")),
+    path("", include("pizzeria.management.api_urls")),
 ]

@@ -9,5 +9,5 @@ class PizzeriaConfig(AppConfig):
         from pizzeria.roles import make_groups  # noqa: PLC0415  # needs the models
 
         # After each app's own permissions: Django's receiver was connected earlier.
-        for label in ("menu", "orders", "events"):
+        for label in ("menu", "orders", "events", "management"):
             post_migrate.connect(make_groups, sender=apps.get_app_config(label))

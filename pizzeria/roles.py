@@ -12,6 +12,7 @@ from django.db import transaction
 COOK = "orders.cook"
 DELIVER = "orders.deliver"
 CANCEL = "orders.cancel"
+VIEW_FIGURES = "management.view_figures"
 # Steps in where a cook or a driver may not: late cancellations, others' tours.
 OVERSEE = "orders.oversee"
 SEND_EVENTS = "events.receive"
@@ -27,6 +28,7 @@ GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
             CANCEL,
             OVERSEE,
             SEND_EVENTS,
+            VIEW_FIGURES,
             "orders.view_order",
             "menu.add_pizza",
             "menu.change_pizza",

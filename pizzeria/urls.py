@@ -5,4 +5,5 @@ urlpatterns = [
     path("", include("pizzeria.cart.urls")),
     path("", include("pizzeria.orders.urls")),
     path("", include("pizzeria.kitchen.urls")),
+    path("", include("pizzeria.management.urls")),
 ]

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "pizzeria.orders",
     "pizzeria.kitchen",
     "pizzeria.events",
+    "pizzeria.management",
 ]
 
 MIDDLEWARE = [

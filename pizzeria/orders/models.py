@@ -137,6 +137,7 @@ class Order(models.Model):
             ),
             models.Index(fields=["status", "placed_at"], name="order_board"),
             models.Index(fields=["driver", "status"], name="order_tour"),
+            models.Index(fields=["placed_at"], name="order_placed"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class ManagementConfig(AppConfig):
+    name = "pizzeria.management"

@@ -1,0 +1,38 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from pizzeria.management.services import DayNotOver, close_day, open_days
+
+
+class Command(BaseCommand):
+    help = (
+        "Close the books of every day before today, oldest first. Run it each night; "
+        "figures of closed days are read from their tallies and no longer change."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only name the days that are open"
+        )
+
+    def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
+        now = timezone.now()
+        days = open_days(now=now)
+        if not days:
+            self.stdout.write("Every day before today is closed.")
+            return
+        for day in days:
+            if dry_run:
+                self.stdout.write(f"{day:%Y-%m-%d} is open.")
+                continue
+            try:
+                close_day(day=day, now=now)
+            except DayNotOver as error:
+                orders = ", ".join(map(str, error.extra.get("orders", [])))
+                raise CommandError(
+                    f"{error.message} Finish or cancel them: {orders}."
+                ) from error
+            self.stdout.write(f"{day:%Y-%m-%d} is closed.")

@@ -1,0 +1,274 @@
+"""What the pages of the management show, and what each finding says."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Avg, Count, Max, Sum
+
+from pizzeria.management.models import Kind
+from pizzeria.management.periods import Period, group_start, local_day, midnight
+from pizzeria.management.tallies import (
+    DAY,
+    KEY,
+    WEEKDAY,
+    Groups,
+    Numbers,
+    count,
+    count_between,
+)
+from pizzeria.orders.models import Order, OrderLine, full_name
+from pizzeria.orders.transitions import Status
+
+ACTIVE = (
+    Status.PENDING,
+    Status.CONFIRMED,
+    Status.COOKING,
+    Status.READY,
+    Status.DELIVERING,
+)
+MOST_PEOPLE = 10
+# Names that were sold in one period; a menu that changes daily has many.
+MOST_PIZZAS = 100
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_NEVER = Numbers()
+_WHO_LEFT = "Somebody who left"
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a number compares with an earlier one; `share` is None where that was 0."""
+
+    share: float | None
+
+    @classmethod
+    def between(cls, now: Decimal | int, before: Decimal | int) -> "Change":
+        return cls(float((now - before) / before) if before else None)
+
+    @property
+    def percent(self) -> int | None:
+        return None if self.share is None else round(self.share * 100)
+
+    @property
+    def direction(self) -> str:
+        if not self.percent:
+            return "same"
+        return "up" if self.percent > 0 else "down"
+
+
+def overview(*, now: datetime) -> dict[str, Any]:
+    """
+    Say how today goes, beside yesterday up to the same time of day.
+
+    Four queries: today, yesterday, the active orders, and today's deliveries.
+    """
+    today = local_day(now)
+    begins_at = midnight(today)
+    yesterday = midnight(today - timedelta(days=1))
+    so_far = _only(count_between(Kind.DAY, begins_at, now + timedelta(seconds=1)))
+    before = _only(count_between(Kind.DAY, yesterday, yesterday + (now - begins_at)))
+    active = dict.fromkeys(ACTIVE, 0) | {
+        Status(row["status"]): row["n"]
+        for row in Order.objects.filter(status__in=ACTIVE)
+        .order_by()
+        .values("status")
+        .annotate(n=Count("pk"))
+    }
+    drivers = _only(count_between(Kind.DRIVER, begins_at, now + timedelta(seconds=1)))
+    return {
+        "now": now,
+        "today": so_far,
+        "yesterday": before,
+        "orders_change": Change.between(so_far.orders, before.orders),
+        "revenue_change": Change.between(so_far.revenue, before.revenue),
+        "active": active,
+        "active_count": sum(active.values()),
+        "delivery": drivers,
+    }
+
+
+def analytics(period: Period, *, grouping: str) -> dict[str, Any]:
+    """Say how sales went over a period, and beside the one before it."""
+    by_day = count(Kind.DAY, period, DAY)
+    total = sum(by_day.values(), Numbers())
+    before = _only(count(Kind.DAY, period.before))
+    pizzas = _ranked(count(Kind.PIZZA, period, KEY))
+    sold = sum((numbers.revenue for _, numbers in pizzas), Decimal(0))
+    return {
+        "period": period,
+        "grouping": grouping,
+        "total": total,
+        "before": before,
+        "orders_change": Change.between(total.orders, before.orders),
+        "revenue_change": Change.between(total.revenue, before.revenue),
+        "series": _series(by_day, period, grouping),
+        "pizzas": [
+            {
+                "name": name,
+                "numbers": numbers,
+                "average_price": numbers.revenue / numbers.pizzas,
+                "share": float(numbers.revenue / sold),
+            }
+            for name, numbers in pizzas[:MOST_PIZZAS]
+        ],
+    }
+
+
+def operations(period: Period) -> dict[str, Any]:
+    """Say who did what over a period, when it was busy, and who ordered most."""
+    total = _only(count(Kind.DAY, period))
+    hours = count(Kind.HOUR, period, WEEKDAY, KEY)
+    cooks = _busiest(count(Kind.COOK, period, KEY))
+    drivers = _busiest(count(Kind.DRIVER, period, KEY))
+    names = _names_of({key for key, _ in (*cooks, *drivers)})
+    return {
+        "period": period,
+        "total": total,
+        "heat": _heat(hours),
+        "peak": max(hours, key=lambda at: hours[at].orders, default=None),
+        "cooks": _people(cooks, names),
+        "drivers": _people(drivers, names),
+        "customers": top_customers(period),
+    }
+
+
+def top_customers(period: Period) -> list[dict[str, Any]]:
+    """Return who spent most, of those who ordered twice or more; three queries."""
+    sold = Order.objects.filter(
+        placed_at__gte=period.begins_at, placed_at__lt=period.ends_at
+    ).exclude(status=Status.CANCELLED)
+    best = list(
+        sold.exclude(customer=None)
+        .order_by()
+        .values("customer")
+        .annotate(
+            orders=Count("pk"),
+            spent=Sum("total_amount"),
+            average=Avg("total_amount"),
+            last_at=Max("placed_at"),
+        )
+        .filter(orders__gte=2)
+        .order_by("-spent", "customer")[:MOST_PEOPLE]
+    )
+    ids = [row["customer"] for row in best]
+    names = _names_of(map(str, ids))
+    favourites = _favourites(ids, period)
+    return [
+        {
+            **row,
+            "name": names.get(str(row["customer"]), _WHO_LEFT),
+            "favourite": favourites.get(row["customer"], ""),
+        }
+        for row in best
+    ]
+
+
+def _favourites(customers: list[int], period: Period) -> dict[int, str]:
+    lines = (
+        OrderLine.objects.filter(
+            order__customer__in=customers,
+            order__placed_at__gte=period.begins_at,
+            order__placed_at__lt=period.ends_at,
+        )
+        .exclude(order__status=Status.CANCELLED)
+        .order_by()
+        .values("order__customer", "name")
+        .annotate(n=Sum("quantity"))
+        .order_by("n", "-name")
+    )
+    # The last one stays: the most ordered.
+    return {row["order__customer"]: row["name"] for row in lines}
+
+
+def _series(by_day: Groups, period: Period, grouping: str) -> list[dict[str, Any]]:
+    """Put days together; a span without an order is there with zeros."""
+    series: dict[date, Numbers] = {}
+    for day in period:
+        start = max(group_start(day, grouping), period.first)
+        numbers = by_day.get((day,), _NEVER)
+        series[start] = series.get(start, _NEVER) + numbers
+    return [{"start": start, "numbers": numbers} for start, numbers in series.items()]
+
+
+def _ranked(groups: Groups) -> list[tuple[str, Numbers]]:
+    rows = [(key, numbers) for (key,), numbers in groups.items() if numbers.orders]
+    rows.sort(key=lambda row: (-row[1].revenue, row[0]))
+    return rows
+
+
+def _busiest(groups: Groups) -> list[tuple[str, Numbers]]:
+    rows = [(key, numbers) for (key,), numbers in groups.items()]
+    rows.sort(key=lambda row: (-row[1].orders, row[0]))
+    return rows[:MOST_PEOPLE]
+
+
+def _people(
+    rows: list[tuple[str, Numbers]], names: dict[str, str]
+) -> list[dict[str, Any]]:
+    most = max((numbers.orders for _, numbers in rows), default=1)
+    return [
+        {
+            "name": names.get(key, _WHO_LEFT),
+            "numbers": numbers,
+            "share": numbers.orders / most,
+        }
+        for key, numbers in rows
+    ]
+
+
+def _names_of(ids: Iterable[str]) -> dict[str, str]:
+    people = get_user_model().objects.in_bulk([int(key) for key in ids])
+    return {str(pk): full_name(person) for pk, person in people.items()}
+
+
+def _heat(hours: Groups) -> list[dict[str, Any]]:
+    """One row for each weekday, one cell for each hour, in five steps of heat."""
+    most = max((numbers.orders for numbers in hours.values()), default=0)
+    open_hours = sorted({int(hour) for _, hour in hours}) or [0]
+    span = range(open_hours[0], open_hours[-1] + 1)
+    return [
+        {
+            "weekday": name,
+            "cells": [
+                {
+                    "hour": hour,
+                    "orders": (n := hours.get((number, str(hour)), _NEVER).orders),
+                    "heat": -(-n * 5 // most) if most else 0,
+                }
+                for hour in span
+            ],
+        }
+        for number, name in enumerate(WEEKDAYS, 1)
+    ]
+
+
+def _only(groups: Groups) -> Numbers:
+    return groups.get((), Numbers())
+
+
+def say_change(what: str, change: Change, period: Period) -> str:
+    """Say in a sentence what a chart shows."""
+    span = "the day before" if period.days == 1 else f"the {period.days} days before"
+    if change.percent is None:
+        return f"{what}: nothing was sold in {span} to compare with"
+    if change.percent == 0:
+        return f"{what} stayed as in {span}"
+    verb = "rose" if change.percent > 0 else "fell"
+    return f"{what} {verb} {abs(change.percent)} % against {span}"
+
+
+def say_best(pizzas: list[dict[str, Any]]) -> str:
+    if not pizzas:
+        return "No pizza was sold"
+    best = pizzas[0]
+    return f"{best['name']} brings in {best['share']:.0%} of the revenue"
+
+
+def say_peak(peak: tuple[int, str] | None) -> str:
+    if peak is None:
+        return "Nothing was ordered"
+    weekday, hour = peak
+    return f"{WEEKDAYS[weekday - 1]} from {hour}:00 is the busiest hour"
