@@ -11,6 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, cast
@@ -192,10 +193,10 @@ def masked(url: str) -> str:
 
 class _Announcer:
     def __init__(self, *, is_silent: bool) -> None:
-        self._is_silent = is_silent
+        self.is_silent = is_silent
 
     def __call__(self, level: int, line: str) -> None:
-        if not self._is_silent:
+        if not self.is_silent:
             logger.log(level, "%s", line)
 
 
@@ -234,6 +235,7 @@ def _choose(say: _Announcer) -> _Choice:
         _fall_back(choice, outage, say)
     else:
         say(logging.INFO, "✅ Redis connection successful")
+        _warn_of_eviction(choice, say)
     return choice
 
 
@@ -299,12 +301,31 @@ def _mark(choice: _Choice) -> None:
         # Redis serves, and takes no writes now; it is marked when it does again.
 
 
+def _warn_of_eviction(choice: _Choice, say: _Announcer) -> None:
+    shared = choice.situation
+    if shared is None or say.is_silent:
+        return
+    policy = None
+    # A user that may not ask, or an outage this very moment, is no reason not to start.
+    with suppress(StorageUnavailable), budget.of_seconds(_STARTUP_PING_SECONDS):
+        policy = shared.recovery.eviction_policy()
+    if policy is not None:
+        health.count("evicting_redis")
+        say(
+            logging.WARNING,
+            f"Redis drops keys when its memory is full (maxmemory-policy {policy}): a "
+            "dropped session is a logout, a dropped mark of a revoked login is "
+            "forgotten. Watch evicted_keys, or choose noeviction.",
+        )
+
+
 def _fall_back(choice: _Choice, outage: StorageUnavailable, say: _Announcer) -> None:
     reason = _without_credentials(str(outage.__cause__))
     if isinstance(outage.__cause__, _REFUSALS):
         say(logging.WARNING, "⚠️ Redis connection failed - sessions may not persist")
     else:
         say(logging.ERROR, f"❌ Failed to connect to Redis: {reason}")
+    health.count("outages")
     shared = cast("Situation", choice.situation)
     if not shared.is_strict:
         say(logging.WARNING, "⚠️ Falling back to InMemorySessionStore")

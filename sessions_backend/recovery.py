@@ -53,6 +53,10 @@ class Recovery:
         """Learn how to tell this Redis from one that has lost its data."""
         self._marker = finish(self._redis.mark(secrets.token_hex(8).encode()))
 
+    def eviction_policy(self) -> str | None:
+        """Return by which rule Redis drops keys when its memory is full, if by any."""
+        return finish(self._redis.eviction_policy())
+
     def is_of_another(self, marker: bytes | None) -> bool:
         return self._marker is not None and marker != self._marker
 
@@ -189,7 +193,9 @@ class Recovery:
         for key in self._journal.changed_keys():
             with budget.of_seconds(_WORK_SECONDS):
                 self._journal.settle(key, blocking, is_emptied=is_emptied)
-        self._is_refusing = False
+        if self._is_refusing:
+            self._is_refusing = False
+            logger.info("Redis takes writes again.")
 
     def _hear_what_ended(self) -> list[str]:
         """Drop what other processes have ended since this one last heard of it."""

@@ -5,11 +5,16 @@ Name look-ups, and what a Sentinel is asked, run in a thread of their own. A req
 waits for the answer no longer than it may, and goes on with the last known one.
 """
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+from sessions_backend import health
+
+logger = logging.getLogger("sessions_backend")
 
 _FRESH_SECONDS = 1.0
 # With an older answer at hand nobody waits longer than this for a new one.
@@ -50,6 +55,9 @@ class Lookups:
         if is_answered and question.error is None:
             return question.answer
         if known is not None:
+            health.count("remembered_addresses")
+            reason = question.error or "no answer yet"
+            logger.warning("Where Redis is cannot be found out (%s).", reason)
             return known[1]
         raise question.error or TimeoutError("The name look-up takes too long.")
 

@@ -18,7 +18,13 @@ from redis.exceptions import RedisError
 from redis.sentinel import SentinelConnectionPool
 
 from sessions_backend.stores.opening import sentinel_address
-from sessions_backend.stores.transport import Command, Preamble, is_refusal, too_many
+from sessions_backend.stores.transport import (
+    Command,
+    Preamble,
+    is_refusal,
+    note_broken,
+    too_many,
+)
 from sessions_backend.stores.wire import ClosedBeforeReply
 
 _CHUNK = 65536
@@ -119,8 +125,9 @@ class _Wires:
                 continue
             try:
                 return await self._ask(wire, request)
-            except ClosedBeforeReply:
+            except ConnectionError as error:
                 self._breaks += 1
+                note_broken(error)
                 if not is_repeatable:
                     raise
                 # As it lay idle, most likely, and the others with it.

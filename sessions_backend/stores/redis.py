@@ -1,5 +1,6 @@
 """RedisStore: sessions in Redis or Valkey (7.0 or newer), one round trip a call."""
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ import hiredis
 from redis.exceptions import RedisError
 
 from sessions_backend import budget as budgets
-from sessions_backend import names
+from sessions_backend import health, names
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import (
     Replacement,
@@ -19,6 +20,8 @@ from sessions_backend.stores.base import (
 from sessions_backend.stores.scripts import REPLACE, Script
 from sessions_backend.stores.transport import Command, Preamble, Transport
 
+logger = logging.getLogger("sessions_backend")
+
 # Its stub takes a tuple of one.
 pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
 _SCAN_COUNT = 500
@@ -26,6 +29,8 @@ _SCAN_COUNT = 500
 _BATCH = 1000
 # More logouts than a process could miss while it connects again.
 _ENDED_KEPT = 10_000
+# What the clocks of two machines may differ by, in the worst case.
+_CLOCKS_DIFFER_SECONDS = 2 * 3600
 _WRITE_REFUSALS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
 
 
@@ -169,8 +174,9 @@ class RedisStore:
                 return
 
     async def listed(self, list_key: str) -> list[str]:
+        after = f"({int(time.time())}"
         _, found = await self._ask(
-            _prune(list_key), _command("ZRANGE", list_key, 0, -1)
+            _prune(list_key), _command("ZRANGE", list_key, after, "+inf", "BYSCORE")
         )
         return [name.decode("utf-8", "replace") for name in found]
 
@@ -185,6 +191,15 @@ class RedisStore:
         :raises StorageUnavailable: caused by `Refused` if Redis answers, and says no
         """
         await self._ask(Command("", pack(("PING",))))
+
+    async def eviction_policy(self) -> str | None:
+        """Return by which rule Redis drops keys when its memory is full, if by any."""
+        (told,) = await self._ask(Command("", pack(("INFO", "memory"))))
+        lines = bytes(told).decode("utf-8", "replace").splitlines()
+        memory = dict(line.split(":", 1) for line in lines if ":" in line)
+        policy = memory.get("maxmemory_policy", "noeviction")
+        is_bounded = memory.get("maxmemory", "0") != "0"
+        return policy if is_bounded and policy != "noeviction" else None
 
     def close(self) -> None:
         self._transport.close()
@@ -251,6 +266,8 @@ class RedisStore:
         reply, *_ = await self._ask(Command(key, call), *beside, tolerated="NOSCRIPT")
         if isinstance(reply, hiredis.ReplyError):
             # Redis was restarted or its scripts flushed; this also loads it again.
+            health.count("reloaded_scripts")
+            logger.info("Redis has lost a script; it was given it again.")
             call = pack(("EVAL", script.source, 1, key, *arguments))
             (reply,) = await self._ask(Command(key, call))
         return reply
@@ -312,7 +329,9 @@ def _listing(key: str, list_key: str | None, ttl: int) -> Sequence[Command]:
 
 
 def _prune(list_key: str) -> Command:
-    return _command("ZREMRANGEBYSCORE", list_key, "-inf", int(time.time()))
+    # A process whose clock is wrong is not to take others' sessions off the list.
+    ended_at = int(time.time()) - _CLOCKS_DIFFER_SECONDS
+    return _command("ZREMRANGEBYSCORE", list_key, "-inf", ended_at)
 
 
 def _loaded(raw: Any, remaining: Any) -> Stored | Unreadable | None:

@@ -2,22 +2,32 @@
 
 import os
 import threading
+import time
 import weakref
 from typing import Any
 
 from hiredis import ReplyError
 from redis.connection import ConnectionPool
 
+from sessions_backend import health
 from sessions_backend.stores.opening import open_wire
-from sessions_backend.stores.transport import Command, Preamble, is_refusal, too_many
-from sessions_backend.stores.wire import ClosedBeforeReply, Wire
+from sessions_backend.stores.transport import (
+    Command,
+    Preamble,
+    is_refusal,
+    note_broken,
+    too_many,
+)
+from sessions_backend.stores.wire import Wire
 
 
 class BlockingTransport:
     """
     Connections are made as the alias of django-redis says, and end with their thread.
 
-    A forked child makes its own.
+    Of as many as the alias allows (`max_connections`) the last is for the threads that
+    find no other: one after the other, each for one call, none beyond its deadline. A
+    forked child makes its own.
     """
 
     def __init__(self, pool: ConnectionPool) -> None:
@@ -44,7 +54,7 @@ class BlockingTransport:
             raise
         for reply in replies:
             if type(reply) is ReplyError and is_refusal(reply):
-                self._local.wire.close()
+                self._close_own()
         return replies
 
     def close(self) -> None:
@@ -58,6 +68,7 @@ class BlockingTransport:
         self._local = threading.local()
         self._wires: weakref.WeakSet[Wire] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def _exchange(
         self,
@@ -71,22 +82,47 @@ class BlockingTransport:
         if wire is not None and wire.is_open:
             try:
                 return wire.exchange_after(preamble, request, count, deadline)
-            except ClosedBeforeReply:
+            except ConnectionError as error:
                 # Closed while it lay idle, most likely: by Redis's own time-out, a
                 # restart, a failover. Worth one new connection, not more.
                 self.breaks += 1
+                note_broken(error)
                 if not is_repeatable:
                     raise
-        wire = self._connected(deadline)
+        elif not self._may_open_another():
+            return self._exchange_in_turn(request, count, deadline, preamble)
+        wire = self._local.wire = self._opened(deadline)
         return wire.exchange_after(preamble, request, count, deadline)
 
-    def _connected(self, deadline: float) -> Wire:
-        limit = self._pool.max_connections
+    def _may_open_another(self) -> bool:
         with self._lock:
-            if sum(wire.is_open for wire in self._wires) >= limit:
-                raise too_many(limit)
+            is_open = sum(wire.is_open for wire in self._wires)
+        return is_open < self._pool.max_connections - 1
+
+    def _exchange_in_turn(
+        self, request: bytes, count: int, deadline: float, preamble: Preamble | None
+    ) -> list[Any]:
+        """Do it on the shared connection, when those before have done theirs."""
+        if not self._turn.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            health.count("exhausted_pools")
+            raise too_many(self._pool.max_connections)
+        # Not kept open for the next one: whether it still is could not be known.
+        wire = None
+        try:
+            wire = self._opened(deadline)
+            return wire.exchange_after(preamble, request, count, deadline)
+        finally:
+            if wire is not None:
+                wire.close()
+            self._turn.release()
+
+    def _close_own(self) -> None:
+        wire: Wire | None = getattr(self._local, "wire", None)
+        if wire is not None:
+            wire.close()
+
+    def _opened(self, deadline: float) -> Wire:
         wire = open_wire(self._pool, deadline=deadline)
-        self._local.wire = wire
         with self._lock:
             self._wires.add(wire)
         return wire

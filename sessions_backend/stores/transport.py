@@ -5,9 +5,14 @@ A store hands over commands, each with the key that it touches, and takes one re
 each. How many connections and which server that needs is the transport's business.
 """
 
+import logging
 from typing import Any, NamedTuple, Protocol
 
 import hiredis
+
+from sessions_backend import health
+
+logger = logging.getLogger("sessions_backend")
 
 
 class Command(NamedTuple):
@@ -64,6 +69,12 @@ def is_refusal(reply: object) -> bool:
     return type(reply) is hiredis.ReplyError and not str(reply).startswith(
         ("NOSCRIPT", "WRONGTYPE", "MOVED", "ASK")
     )
+
+
+def note_broken(error: ConnectionError) -> None:
+    """Tell that a connection ended between two commands or within a reply."""
+    health.count("broken_connections")
+    logger.info("A connection to Redis broke (%s).", type(error).__name__)
 
 
 def too_many(limit: int) -> ConnectionError:

@@ -17,6 +17,8 @@ CLOSE = "close"
 TRUNCATE = "truncate"
 # Once: the command reaches the server, its reply does not reach the client.
 SWALLOW = "swallow"
+# Once: half of the reply arrives, and then a reset.
+RESET_ONCE = "reset-once"
 MODES = (HANG, TRICKLE, RESET, CLOSE, TRUNCATE)
 
 
@@ -100,23 +102,37 @@ class Proxy:
             self._trickle(client)
             return False
         elif self.mode == RESET:
-            linger = struct.pack("ii", 1, 0)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            _reset(client)
             return False
         elif self.mode == CLOSE:
             return False
-        elif self.mode in {TRUNCATE, SWALLOW}:
-            server.sendall(request)
-            reply = server.recv(1 << 20)
-            if self.mode == TRUNCATE:
-                client.sendall(reply[: max(1, len(reply) // 2)])
-            else:
-                self.mode = PASS
+        elif self.mode in {TRUNCATE, SWALLOW, RESET_ONCE}:
+            self._cut_short(request, client, server)
             return False
         return True
+
+    def _cut_short(
+        self, request: bytes, client: socket.socket, server: socket.socket
+    ) -> None:
+        server.sendall(request)
+        reply = server.recv(1 << 20)
+        if self.mode in {TRUNCATE, RESET_ONCE}:
+            client.sendall(reply[: max(1, len(reply) // 2)])
+        if self.mode == RESET_ONCE:
+            # The client reads the half before it hears of the end.
+            time.sleep(0.05)
+            _reset(client)
+        if self.mode != TRUNCATE:
+            self.mode = PASS
 
     def _trickle(self, client: socket.socket) -> None:
         client.sendall(b"$1000000\r\n")
         while self._is_open:
             client.sendall(b"x")
             time.sleep(0.02)
+
+
+def _reset(client: socket.socket) -> None:
+    """Let the connection end with RST in the place of FIN."""
+    linger = struct.pack("ii", 1, 0)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

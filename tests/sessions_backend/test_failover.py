@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from sessions_backend import failover
+from sessions_backend import failover, health
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.failover import Backend
@@ -158,6 +158,34 @@ class TestConfigure:
         text = log.read_text()
         assert text.count("🔴 Using RedisSessionStore") == 1
         assert text.count("✅ Redis connection successful") == 1
+
+
+class TestARedisThatDropsKeys:
+    """Row 16 of the faults: the seed's own policy is `allkeys-lru`."""
+
+    @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+    def test_is_warned_of_at_the_start(self, lines, redis_client, policy):
+        redis_client.config_set("maxmemory", "256mb")
+        redis_client.config_set("maxmemory-policy", policy)
+        before = health.counts().get("evicting_redis", 0)
+        try:
+            failover.configure()
+        finally:
+            redis_client.config_set("maxmemory", "0")
+            redis_client.config_set("maxmemory-policy", "noeviction")
+
+        (warning,) = [line for level, line in lines() if level == WARNING]
+        assert f"maxmemory-policy {policy}" in warning
+        assert health.counts()["evicting_redis"] == before + 1
+
+    def test_is_no_concern_where_its_memory_has_no_bound(self, lines, redis_client):
+        redis_client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            failover.configure()
+        finally:
+            redis_client.config_set("maxmemory-policy", "noeviction")
+
+        assert len(lines()) == 2
 
 
 class TestTheFallback:

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.conf import settings
@@ -22,6 +23,7 @@ from tests.sessions_backend.misbehaving import (
     MODES,
     PASS,
     RESET,
+    RESET_ONCE,
     SWALLOW,
     TRICKLE,
 )
@@ -194,32 +196,53 @@ class TestARefusal:
             redis_client.config_set("maxmemory", "0")
         assert touch(session) == {"a": 1}
 
-    def test_of_too_many_connections_is_an_outage(self, valkey):
-        caches = caches_with(valkey.url, CONNECTION_POOL_KWARGS={"max_connections": 2})
+
+class TestAPoolOfTwo:
+    """More threads than connections: the second is for all that find no other."""
+
+    @pytest.fixture
+    def store(self, proxy):
+        caches = caches_with(proxy.url, CONNECTION_POOL_KWARGS={"max_connections": 2})
         # django-redis keeps one pool for each URL, whatever the options.
         caches[settings.SESSION_CACHE_ALIAS]["LOCATION"] += "?health_check_interval=0"
         with override_settings(CACHES=caches):
             store = redis_store(settings.SESSION_CACHE_ALIAS)
-            results: list[str] = []
-            are_done = threading.Barrier(3)
+            store.ping()
+            yield store
+            store.close()
 
-            def ask() -> None:
+    def answers_of(self, store, count, seconds=BUDGET):
+        def ask(_):
+            with budget.of_seconds(seconds):
                 try:
                     store.load("key")
-                    results.append("answer")
                 except StorageUnavailable as error:
-                    results.append(str(error))
-                are_done.wait()
+                    return str(error)
+            return "answer"
 
-            threads = [threading.Thread(target=ask) for _ in range(3)]
-            for thread in threads:
-                thread.start()
-                time.sleep(0.05)
-            for thread in threads:
-                thread.join()
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(ask, range(count)))
 
-        assert results[:2] == ["answer", "answer"]
-        assert "All 2 connections are in use" in results[2]
+    def test_serves_six_threads_in_turn(self, store):
+        assert self.answers_of(store, 6) == ["answer"] * 6
+
+    def test_keeps_nobody_longer_than_the_budget(self, store, proxy):
+        before = health.counts().get("exhausted_pools", 0)
+        proxy.mode = HANG
+        with ThreadPoolExecutor(1) as other:
+            first = other.submit(self.answers_of, store, 1, seconds=2 * BUDGET)
+            while proxy.connections < 2:
+                time.sleep(0.01)
+            started = time.monotonic()
+
+            answers = self.answers_of(store, 3)
+
+            assert time.monotonic() - started < BUDGET + SLACK
+            assert all("All 2 connections are in use" in said for said in answers)
+            assert "answer" not in first.result()
+        assert health.counts()["exhausted_pools"] == before + 3
+        proxy.mode = PASS
+        assert self.answers_of(store, 4) == ["answer"] * 4
 
 
 class TestAConnection:
@@ -342,6 +365,24 @@ class TestALostReply:
 
         assert health.counts().get("merged_saves", 0) == merged_before
         assert opened(session)["cart"] == {"a": 1, "b": 1}
+
+    def test_that_was_reset_in_the_midst_of_it_is_asked_for_once_more(
+        self, proxy, session
+    ):
+        store = redis_store(settings.SESSION_CACHE_ALIAS)
+        key = f"mario_session:{session.session_key}"
+        store.ping()
+        proxy.mode = RESET_ONCE
+        before = proxy.connections
+
+        assert b'"cart":{"a":1}' in store.load(key).raw
+
+        assert proxy.connections == before + 1
+        # What may not be done twice is not.
+        proxy.mode = RESET_ONCE
+        with pytest.raises(StorageUnavailable):
+            store.take(key)
+        assert proxy.connections == before + 1
 
     def test_of_a_rotation_loses_nothing(self, proxy, session):
         request = opened(session)
