@@ -1,5 +1,6 @@
 """SessionStore: Django's contract. `SESSION_ENGINE = "sessions_backend.engine"`."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +71,18 @@ class SessionStore(StoredSession):
         if fresh := self._fresh_lifetime():
             self._lifetime = fresh
             self.modified = True
+
+    def amend(self, change: Callable[[Record], bool]) -> bool:
+        """
+        Change what is stored in one step, for decisions that no merge may undo.
+
+        `change` alters the record that it is given, and is called again with a newer
+        one whenever another writer was faster; if it returns False nothing is stored.
+        The session's end stays where it is. Not for a session with changes of its own.
+
+        :raises UpdateError: if there is no such session any more
+        """
+        return finish(self._amend(failover.blocking(), change))
 
     # Django's contract --------------------------------------------------------
 

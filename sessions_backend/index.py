@@ -61,6 +61,15 @@ def relink(
     return False
 
 
+def forbid(label: str, *, ttl: timedelta | int) -> None:
+    """
+    Let nobody have a session by the label for `ttl`, and leave its session alone.
+
+    :raises StorageUnavailable: if it cannot be noted now
+    """
+    relink(label, REVOKED.decode(), ttl=ttl)
+
+
 def revoke(label: str, *, ttl: timedelta | int) -> str | None:
     """
     End the label's session, and let it have none for `ttl`; return the former id.

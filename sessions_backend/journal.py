@@ -197,6 +197,10 @@ class Journal:
         change = self._changes.get(key)
         if change is None:
             return
+        if names.is_lease(key):
+            # It was for this process alone.
+            self._forget(key)
+            return
         if change.kind is _Kind.ENDED:
             redis.remove(key)
             self._forget(key)

@@ -18,6 +18,7 @@ DAMAGED_PREFIX = f"{AUXILIARY_PREFIX}damaged:"
 LABEL_PREFIX = f"{AUXILIARY_PREFIX}label:"
 # Where an id that was rotated still leads to, for a short grace.
 SUPERSEDED_PREFIX = f"{AUXILIARY_PREFIX}superseded:"
+LEASE_PREFIX = f"{AUXILIARY_PREFIX}lease:"
 
 
 def record_key(session_key: str) -> str:
@@ -43,6 +44,14 @@ def user_list_key(user_id: str) -> str:
 
 def label_key(label: str) -> str:
     return LABEL_PREFIX + _sha256(label)
+
+
+def lease_key(name: str) -> str:
+    return LEASE_PREFIX + _sha256(name)
+
+
+def is_lease(key: str) -> bool:
+    return key.startswith(LEASE_PREFIX)
 
 
 def handle(text: str) -> str:

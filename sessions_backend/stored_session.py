@@ -10,6 +10,7 @@ event loop awaits it.
 
 import re
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -236,6 +237,22 @@ class StoredSession(SessionBase):
                 return
             self._merge(self._raw or b"{}", outcome)
             self._raw = outcome
+        raise _too_busy()
+
+    async def _amend(self, store: AsyncStore, change: Callable[[Record], bool]) -> bool:
+        for _ in range(_MOST_MERGES):
+            loaded = await self._read(store) if self.session_key else None
+            if loaded is None or self._successor is not None:
+                raise UpdateError
+            data, stored, remaining, self._lifetime = loaded
+            if not change(data):
+                return False
+            self._session_cache = data
+            raw, ttl = self._encoded(), max(min(int(remaining), _LONGEST_TTL), 1)
+            outcome = await store.replace(self._key(), stored, raw, ttl)
+            if outcome is Replacement.DONE:
+                self._note_stored(raw, ttl)
+                return True
         raise _too_busy()
 
     async def _follow_rotation(self, store: AsyncStore) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from asgiref.sync import sync_to_async
 
 from sessions_backend import budget as budgets
-from sessions_backend import health
+from sessions_backend import health, names
 from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
@@ -113,8 +113,7 @@ class FailingOverStore:
             listed_in=listed_in,
         )
         if outcome is Replacement.DONE:
-            if key not in self._journal:
-                self._copies.note(key, raw, ttl)
+            self._note_copy(key, raw, ttl)
         elif (
             outcome is Replacement.GONE
             and not self._breaker.is_open
@@ -171,8 +170,7 @@ class FailingOverStore:
         present: bytes = await self._either(
             self._redis.claim, self._journal.claim, key, raw, ttl
         )
-        if key not in self._journal:
-            self._copies.note(key, present, ttl)
+        self._note_copy(key, present, ttl)
         return present
 
     async def exists(self, key: str) -> bool:
@@ -194,6 +192,11 @@ class FailingOverStore:
 
     def close(self) -> None:
         self._redis.close()
+
+    def _note_copy(self, key: str, raw: bytes, ttl: int) -> None:
+        # While Redis is away, no process is to wait for another's lease.
+        if key not in self._journal and not names.is_lease(key):
+            self._copies.note(key, raw, ttl)
 
     async def _either(
         self,

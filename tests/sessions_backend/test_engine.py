@@ -14,7 +14,7 @@ from django.test import RequestFactory, override_settings
 
 from sessions_backend import failover, health
 from sessions_backend.engine import SessionStore
-from sessions_backend.exceptions import UnstorableValue
+from sessions_backend.exceptions import StorageUnavailable, UnstorableValue
 
 PREFIX = "mario_session:"
 DAY = 86400
@@ -664,3 +664,90 @@ def test_clear_expired_has_nothing_to_do(stored_session):
     SessionStore.clear_expired()
 
     assert opened(stored_session)["cart"] == {"a": 1}
+
+
+@pytest.mark.usefixtures("any_store")
+class TestAmend:
+    def stored(self, **data):
+        session = SessionStore()
+        session.update(data)
+        session.save()
+        return session
+
+    def test_changes_what_is_stored_now(self):
+        session = self.stored(tokens={"generation": 1})
+        other = SessionStore(session.session_key)
+        other["cart"] = {"a": 1}
+        other.save()
+
+        def change(record):
+            record["tokens"] = {"generation": record["tokens"]["generation"] + 1}
+            return True
+
+        amended = SessionStore(session.session_key)
+        assert amended.amend(change)
+
+        expected = {"cart": {"a": 1}, "tokens": {"generation": 2}}
+        assert dict(amended.items()) == expected
+        assert dict(SessionStore(session.session_key).items()) == expected
+        assert not amended.modified
+
+    def test_is_asked_again_when_another_writer_was_faster(self):
+        session = self.stored(tokens={"generation": 1})
+        seen = []
+
+        def change(record):
+            seen.append(record["tokens"]["generation"])
+            if len(seen) == 1:
+                other = SessionStore(session.session_key)
+                other["tokens"] = {"generation": 2}
+                other.save()
+            record["tokens"]["generation"] = 9
+            return seen[-1] == 1
+
+        # What was seen first is no longer true, and the second look says no.
+        assert not SessionStore(session.session_key).amend(change)
+        assert seen == [1, 2]
+        assert SessionStore(session.session_key)["tokens"] == {"generation": 2}
+
+    def test_leaves_the_end_where_it_is(self):
+        session = self.stored(cart=1)
+        session.set_expiry(100)
+        session.save()
+
+        SessionStore(session.session_key).amend(lambda record: True)
+
+        assert SessionStore(session.session_key).get_expiry_age() <= 100
+
+    def test_brings_nothing_back(self):
+        session = self.stored(cart=1)
+
+        def change(record):
+            SessionStore(session.session_key).delete()
+            return True
+
+        with pytest.raises(UpdateError):
+            SessionStore(session.session_key).amend(change)
+        with pytest.raises(UpdateError):
+            SessionStore().amend(change)
+        assert not SessionStore().exists(session.session_key)
+
+    def test_knows_nothing_of_an_id_that_was_rotated(self):
+        session = self.stored(cart=1)
+        former = session.session_key
+        session.cycle_key()
+
+        with pytest.raises(UpdateError):
+            SessionStore(former).amend(lambda record: True)
+
+    def test_gives_up_when_others_never_stop(self):
+        session = self.stored(count=0)
+
+        def change(record):
+            other = SessionStore(session.session_key)
+            other["count"] = record["count"] + 1
+            other.save()
+            return True
+
+        with pytest.raises(StorageUnavailable):
+            SessionStore(session.session_key).amend(change)

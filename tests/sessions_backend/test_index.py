@@ -6,6 +6,7 @@ import pytest
 from sessions_backend import index
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
+from tests.servers import wait_until
 from tests.sessions_backend.misbehaving import HANG
 
 LABEL = "https://idp/realms/pyneuro|0b1e-sid"
@@ -48,6 +49,17 @@ class TestALabel:
         assert index.relink(LABEL, "second-session", ttl=HOUR)
 
         assert index.lookup(LABEL) == ("second-session", False)
+
+    def test_can_be_forbidden_for_a_while_and_leaves_the_session(self, session):
+        index.link(LABEL, session.session_key, ttl=HOUR)
+
+        index.forbid(LABEL, ttl=1)
+
+        assert index.lookup(LABEL) == (None, True)
+        assert not index.relink(LABEL, session.session_key, ttl=HOUR)
+        assert SessionStore().exists(session.session_key)
+        wait_until(lambda: index.lookup(LABEL) == (None, False), seconds=5)
+        assert index.relink(LABEL, session.session_key, ttl=HOUR)
 
     def test_is_led_elsewhere_only_from_where_it_was_expected(self):
         index.link(LABEL, "first-session", ttl=HOUR)
