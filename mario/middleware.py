@@ -1,11 +1,10 @@
 from collections.abc import Callable
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
 from mario.identity import login_session
-from sessions_backend.middleware import attach
+from mario.identity.middleware import PUBLIC_PAGES, show_as_to_a_visitor
 
 
 class PrivatePagesMiddleware:
@@ -38,8 +37,6 @@ class PublicPagesMiddleware:
     session stay as they are. Every other page is answered with 503 by the engine.
     """
 
-    NAMES = frozenset({"home", "menu"})
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
@@ -48,12 +45,10 @@ class PublicPagesMiddleware:
 
     def process_view(self, request: HttpRequest, *_: object) -> None:
         match = request.resolver_match
-        if match is None or match.url_name not in self.NAMES:
+        if match is None or match.url_name not in PUBLIC_PAGES:
             return
         # A visitor without a cookie is not to make the page vary by it.
         if settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return
         if not login_session.is_available(request.session):
-            attach(request, login_session.empty_session(), is_stored=False)
-            request.user = AnonymousUser()
-            request.is_session_away = True  # type: ignore[attr-defined]  # for the page
+            show_as_to_a_visitor(request)

@@ -5,6 +5,7 @@ What can go wrong with a login.
     +- InvalidToken          a token not to be believed; 401, or 400 at a callback
     |  +- BoundToken         one that proves nothing without its key (DPoP)
     +- LoginRefused          the person may not come in; the reason is for people
+    |  +- GrantRefused       the code or the refresh token is worth nothing any more
     +- ProviderUnavailable   Keycloak did not answer as it should in time; 503
        +- WrongProvider      what answers there calls itself another issuer
 """
@@ -23,6 +24,10 @@ class BoundToken(InvalidToken):
 
 
 class LoginRefused(IdentityError):
+    pass
+
+
+class GrantRefused(LoginRefused):
     pass
 
 

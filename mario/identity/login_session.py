@@ -6,6 +6,7 @@ to the one session that the browser and the API client share.
 """
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -21,15 +22,18 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
-from mario.identity import people
+from mario.identity import kept_tokens, people
 from mario.identity.exceptions import InvalidToken
+from mario.identity.kept_tokens import KeptTokens
 from sessions_backend import budget, index
 from sessions_backend.exceptions import StorageUnavailable
 
-TOKENS = "tokens"
+TOKENS = kept_tokens.TOKENS
 USER_INFO = "user_info"
 # What a visitor keeps when the login's session takes over from another one.
 _KEPT = "cart"
+# What clocks and answers on their way may add to the life of a token.
+_LATE_SECONDS = 60
 _BACKEND = "mario.identity.oidc.KeycloakBackend"
 
 
@@ -39,7 +43,7 @@ def label(claims: dict[str, Any]) -> str | None:
     return f"{issuer}|{sid}" if issuer and sid else None
 
 
-def section(session: SessionBase, key: str) -> dict[str, Any]:
+def section(session: SessionBase | dict[str, Any], key: str) -> dict[str, Any]:
     """Read `tokens` or `user_info`; empty where a person's hand has changed them."""
     value = session.get(key)
     return value if isinstance(value, dict) else {}
@@ -68,11 +72,7 @@ def open_for_browser(
     if session.session_key == former_id:
         # Django keeps the id of somebody who was logged in already.
         session.cycle_key()
-    session[TOKENS] = {
-        **tokens,
-        "expires_at": round(time.time()) + int(tokens.get("expires_in", 0)),
-        "generation": 1,
-    }
+    session[TOKENS] = KeptTokens.new(tokens, claims, now=time.time()).as_stored()
     session[USER_INFO] = people.user_info(claims)
     session.restart_lifetime()  # type: ignore[attr-defined]  # the engine's
     name = label(claims)
@@ -117,6 +117,47 @@ def close(session: SessionBase) -> None:
     if name:
         index.revoke(name, ttl=lifetime())
     session.flush()
+
+
+def lapse(session_key: str, *, generation: int) -> bool:
+    """
+    End a login that Keycloak has ended; the cart stays with the visitor.
+
+    False, and nothing is done, if the session has other tokens by now. The id stays:
+    nobody who has it may do more with it than before. Bearers of the login are refused
+    for as long as one could live.
+
+    :raises UpdateError: if there is no such session any more
+    """
+    session: Any = empty_session(session_key)
+    ended: list[tuple[KeptTokens, str | None]] = []
+
+    def forget_login(record: dict[str, Any]) -> bool:
+        tokens = KeptTokens.of(record)
+        if tokens is None or tokens.generation != generation:
+            return False
+        ended.append((tokens, label(section(record, USER_INFO))))
+        for key in record.keys() - {_KEPT}:
+            del record[key]
+        return True
+
+    if not session.amend(forget_login):
+        return False
+    tokens, name = ended[-1]
+    if not session.get(_KEPT):
+        session.delete()
+    if name:
+        with suppress(StorageUnavailable):
+            index.forbid(name, ttl=tokens.life + _LATE_SECONDS)
+    return True
+
+
+def link_again(session_key: str, claims: dict[str, Any]) -> None:
+    """Lead bearers of a login that goes on to its session, should they find another."""
+    name = label(claims)
+    if name:
+        with suppress(StorageUnavailable):
+            index.relink(name, session_key, ttl=lifetime())
 
 
 def lifetime() -> timedelta:

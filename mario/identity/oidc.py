@@ -1,7 +1,5 @@
 """The login backend: mozilla-django-oidc's, made as strict as the specifications."""
 
-import json
-from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -9,7 +7,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from mario.identity import people, provider, validator
+from mario.identity import people, token_endpoint, validator
 from mario.identity.exceptions import LoginRefused, ProviderUnavailable
 
 
@@ -40,21 +38,9 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         return None
 
     def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
-        response = provider.call("POST", self.OIDC_OP_TOKEN_ENDPOINT, data=payload)
-        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise ProviderUnavailable(f"HTTP {response.status}")
-        try:
-            answer = json.loads(response.body)
-        except (ValueError, RecursionError) as error:
-            raise ProviderUnavailable("the token endpoint sent no JSON") from error
-        if not isinstance(answer, dict):
-            raise ProviderUnavailable("the token endpoint did not answer an object")
-        if response.status != HTTPStatus.OK:
-            # The description may hold what was sent; the code is safe to log.
-            raise LoginRefused(f"the token endpoint said {answer.get('error')}")
-        for name in ("access_token", "id_token"):
-            if not isinstance(answer.get(name), str):
-                raise ProviderUnavailable(f"the token endpoint sent no {name}")
+        answer = token_endpoint.ask(payload)
+        if not isinstance(answer.get("id_token"), str):
+            raise ProviderUnavailable("the token endpoint sent no id_token")
         self.token_response = answer
         return answer
 

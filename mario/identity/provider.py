@@ -1,5 +1,5 @@
 """
-Calls to Keycloak, each over within OIDC_TIMEOUT seconds, whatever Keycloak does.
+Calls to Keycloak, each over within a stated time, whatever Keycloak does.
 
 The time-out of `requests` starts again with every byte: a server that trickles
 would hold a worker for hours. So each call has a thread of its own, that is left
@@ -7,7 +7,9 @@ behind when the time is over; their number is bounded.
 """
 
 import threading
-from concurrent.futures import Future
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +20,10 @@ from mario.identity.exceptions import ProviderUnavailable
 
 # Bytes; a realm's key set has about 3,000, a token response 4,000.
 MAX_ANSWER_SIZE = 256 * 1024
-MAX_CALLS_AT_ONCE = 8
+# Each waits in a thread of its own. As many logins are renewed at once.
+MAX_CALLS_AT_ONCE = 64
+# Seconds between two signs of life to who waits for an answer.
+BEAT = 1.0
 
 _slots = threading.BoundedSemaphore(MAX_CALLS_AT_ONCE)
 
@@ -29,24 +34,49 @@ class Answer:
     body: bytes
 
 
-def call(method: str, url: str, *, data: dict[str, Any] | None = None) -> Answer:
+def call(
+    method: str,
+    url: str,
+    *,
+    data: dict[str, Any] | None = None,
+    seconds: float | None = None,
+    beat: Callable[[], object] = lambda: None,
+) -> Answer:
     """
     Ask Keycloak; never follow a redirect.
+
+    An answer is waited for OIDC_TIMEOUT seconds, unless `seconds` says otherwise, and
+    a free place among the calls for no longer. `beat` is called about once a second
+    meanwhile.
 
     :raises ProviderUnavailable: if there is no whole answer in time, or too large a
         one
     """
-    seconds = settings.OIDC_TIMEOUT
-    if not _slots.acquire(timeout=seconds):
+    seconds = settings.OIDC_TIMEOUT if seconds is None else seconds
+    if not _within(seconds, beat, lambda most: _slots.acquire(timeout=most)):
         raise ProviderUnavailable("too many calls wait for an answer")
     answer: Future[Answer] = Future()
     threading.Thread(
         target=_fulfil, args=(answer, method, url, data), daemon=True
     ).start()
-    try:
-        return answer.result(timeout=seconds)
-    except TimeoutError as error:
-        raise ProviderUnavailable("no answer in time") from error
+    if not _within(seconds, beat, lambda most: _is_there(answer, most)):
+        raise ProviderUnavailable("no answer in time")
+    return answer.result()
+
+
+def _within(
+    seconds: float, beat: Callable[[], object], try_for: Callable[[float], bool]
+) -> bool:
+    ends_at = time.monotonic() + seconds
+    while (left := ends_at - time.monotonic()) > 0:
+        if try_for(min(left, BEAT)):
+            return True
+        beat()
+    return False
+
+
+def _is_there(answer: Future[Answer], seconds: float) -> bool:
+    return bool(wait([answer], timeout=seconds).done)
 
 
 def _fulfil(answer: Future[Answer], *call: Any) -> None:

@@ -28,8 +28,16 @@ OIDC_RP_SCOPES = "openid profile email"
 OIDC_RP_SIGN_ALGO = "RS256"
 OIDC_USE_PKCE = True
 OIDC_USE_NONCE = True
-# Seconds; for each of connecting and reading.
+# Seconds, for a whole answer.
 OIDC_TIMEOUT = 4
+
+# Seconds. Tokens are renewed so long before the access token ends (or a fifth of its
+# life before, if that is less); a request whose token has ended waits so long for new
+# ones; and while Keycloak cannot be asked, a login goes on for so long afterwards.
+OIDC_REFRESH_EARLY = 60
+OIDC_REFRESH_PATIENCE = 6
+OIDC_REFRESH_GRACE = 300
+
 OIDC_AUTHENTICATION_CALLBACK_URL = "callback"
 OIDC_AUTHENTICATE_CLASS = "mario.identity.views.LoginView"
 OIDC_CALLBACK_CLASS = "mario.identity.views.CallbackView"

@@ -1,7 +1,16 @@
 import pytest
 
-from mario.identity import jwks
+from mario.identity import jwks, refresh
+from sessions_backend import failover
 from tests.mario.identity.issuer import DISCOVERY, Issuer
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process():
+    """Forget what this process knows of former tests, as a new one would."""
+    failover.reset()
+    yield
+    refresh.forget_all()
 
 
 @pytest.fixture

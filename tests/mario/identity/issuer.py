@@ -64,6 +64,9 @@ class Issuer:
         self.trickles = False
         self.token_status = 200
         self.token_body = b"{}"
+        # What the token endpoint was asked, and what happens before it answers.
+        self.token_requests: list[dict[str, list[str]]] = []
+        self.before_answering: Callable[[], object] = lambda: None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -84,6 +87,8 @@ class Issuer:
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
                 outer.posted = parse_qs(self.rfile.read(length).decode())
+                outer.token_requests.append(outer.posted)
+                outer.before_answering()
                 self.send_response(outer.token_status)
                 self.end_headers()
                 for _ in range(40 if outer.trickles else 0):
@@ -165,6 +170,19 @@ class Issuer:
             "access_token": self.sign(access),
             "id_token": self.sign(id_claims),
             "refresh_token": "a-refresh-token",
+            "expires_in": 300,
+            "token_type": "Bearer",
+        }
+        self.token_body = json.dumps(answer).encode()
+        return answer
+
+    def will_refresh(self, number: int = 1, **changes: Any) -> dict[str, Any]:
+        """Let the token endpoint answer a refresh, with tokens told by a number."""
+        access = self.claims(jti=f"access-{number}", **changes)
+        answer = {
+            "access_token": self.sign(access),
+            "id_token": self.sign({**access, "typ": "ID"}),
+            "refresh_token": f"refresh-token-{number}",
             "expires_in": 300,
             "token_type": "Bearer",
         }

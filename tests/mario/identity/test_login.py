@@ -242,7 +242,7 @@ class TestRefusedCallback:
         ("status", "body", "expected"),
         [
             (400, b'{"error": "invalid_grant"}', 400),
-            (401, b'{"error": "invalid_client"}', 400),
+            (401, b'{"error": "invalid_client"}', 503),
             (500, b"{}", 503),
             (200, b"<html>", 503),
             (200, b"[]", 503),
