@@ -12,6 +12,7 @@ from sessions_backend import failover
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import REVOKED
 from sessions_backend.names import label_key, record_key
+from sessions_backend.signals import tell_ended
 from sessions_backend.stores.base import Replacement, Store, Stored
 
 
@@ -86,7 +87,9 @@ def revoke(label: str, *, ttl: timedelta | int) -> str | None:
     former = store.put(key, REVOKED, _seconds(ttl))
     held = {known, former} - {None, REVOKED}
     for name in held:
-        store.remove(record_key((name or b"").decode()))
+        record = record_key((name or b"").decode())
+        store.remove(record)
+        tell_ended(record)
     return held.pop().decode() if held else None  # type: ignore[union-attr]  # no None
 
 

@@ -16,6 +16,7 @@ from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import DamagedRecord, StorageUnavailable
 from sessions_backend.merge import merge
+from sessions_backend.signals import tell_ended
 from sessions_backend.stores.base import (
     Blocking,
     Replacement,
@@ -172,6 +173,19 @@ class Journal:
             self._note(key, self._kind_of_new(key), len(raw))
             return self._local.claim(key, raw, ttl)
 
+    def known_records(self) -> dict[str, Stored]:
+        """Return the records that this process could serve without Redis."""
+        since = self._breaker.last_success_at
+        keys = {key for key, _ in self._copies.all(away_since=since)}
+        with self._lock:
+            keys |= self._changes.keys()
+        found = {key: self._present(key) for key in keys if names.is_record(key)}
+        return {
+            key: stored
+            for key, stored in found.items()
+            if stored is not None and not self._is_gone(key)
+        }
+
     # What Redis hears of it --------------------------------------------------
 
     def changed_keys(self) -> list[str]:
@@ -184,6 +198,7 @@ class Journal:
             self._copies.forget(key)
             if key in self._changes and names.is_record(key):
                 self.remove(key)
+        tell_ended(key)
 
     def settle(self, key: str, redis: Blocking, *, is_emptied: bool) -> None:
         """

@@ -18,7 +18,7 @@ from sessions_backend import budget, conf, failover, names, record
 from sessions_backend.exceptions import DamagedRecord
 from sessions_backend.merge import USER_ID
 from sessions_backend.record import Record
-from sessions_backend.signals import session_revoked
+from sessions_backend.signals import session_revoked, tell_ended
 from sessions_backend.stores.base import Stored, Unreadable
 
 # What work on many sessions may take; a request's own budget is for one.
@@ -180,7 +180,16 @@ def repair_lists(*, on_progress: Callable[[int], None] | None = None) -> int:
     return count
 
 
+def known_here() -> list[Found]:
+    """Return the sessions that this process could serve now, were Redis away."""
+    situation = failover.situation()
+    known = {} if situation is None else situation.journal.known_records()
+    found = [_found(names.name_of(key), stored) for key, stored in known.items()]
+    return [one for one in found if one is not None]
+
+
 def _tell(found: Found) -> None:
+    tell_ended(names.record_key(found.session_key))
     session_revoked.send(
         sender=revoke, session_key=found.session_key, record=found.record or {}
     )

@@ -29,6 +29,7 @@ from sessions_backend.exceptions import (
 from sessions_backend.lifetimes import Lifetime
 from sessions_backend.merge import USER_ID, absorb, merge, without_login
 from sessions_backend.record import Record
+from sessions_backend.signals import tell_ended
 from sessions_backend.stores.base import (
     AsyncStore,
     Replacement,
@@ -173,7 +174,9 @@ class StoredSession(SessionBase):
     async def _delete(self, store: AsyncStore, session_key: str | None) -> None:
         session_key = session_key or self.session_key
         if session_key:
-            await store.remove(names.record_key(session_key))
+            key = names.record_key(session_key)
+            await store.remove(key)
+            tell_ended(key)
 
     async def _cycle_key(self, store: AsyncStore) -> None:
         await self._ensure_loaded(store)
@@ -291,6 +294,7 @@ class StoredSession(SessionBase):
     async def _end(self, store: AsyncStore) -> None:
         if not await store.remove(self._key()):
             raise UpdateError
+        tell_ended(self._key())
 
     def _merge(self, base: bytes, earlier: bytes) -> None:
         """Take another writer's changes into this session, before it is stored."""
