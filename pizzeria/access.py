@@ -46,7 +46,7 @@ def login_required[**P](
             request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs
         ) -> HttpResponse:
             if not request.user.is_authenticated:
-                return _to_login(request, back_to)
+                return to_login(request, back_to)
             if permission and not request.user.has_perm(permission):
                 raise PermissionDenied
             return view(request, *args, **kwargs)  # type: ignore[arg-type]
@@ -56,7 +56,8 @@ def login_required[**P](
     return decorate
 
 
-def _to_login(request: HtmxRequest, back_to: str) -> HttpResponse:
+def to_login(request: HtmxRequest, back_to: str = "") -> HttpResponse:
+    """Send a browser to the login, and back to `back_to` or this page."""
     if back_to:
         target = resolve_url(back_to)
     else:

@@ -8,10 +8,16 @@ PizzeriaError
 |  +- PizzaSoldOut       also when it is to be ordered
 +- OrderRefused          what is in the cart cannot be ordered
 |  +- EmptyOrder
++- TooMuchKept           there is a limit to what is kept for one person
+|  +- AddressBookFull
+|  +- TooManyFavourites
 +- Conflict              somebody or something else was faster
    +- CartChanged
    +- PriceChanged
+   +- MenuChanged
    +- StatusConflict
+   +- OrderUnderWay
+   +- KeyReused
    +- KitchenFull
 
 An error knows its code and its sentence for people, not how it travels: the API
@@ -78,6 +84,21 @@ class EmptyOrder(OrderRefused):
     message = "There is no pizza in your cart yet, so there is nothing to order."
 
 
+class TooMuchKept(PizzeriaError):
+    code = "too_much_kept"
+    message = "There is no room for more. Please remove something first."
+
+
+class AddressBookFull(TooMuchKept):
+    code = "address_book_full"
+    message = "Your address book is full. Please remove an address first."
+
+
+class TooManyFavourites(TooMuchKept):
+    code = "too_many_favourites"
+    message = "These are many favourites. Please remove one first."
+
+
 class Conflict(PizzeriaError):
     code = "conflict"
     message = "Somebody else was faster. Please look again."
@@ -104,6 +125,38 @@ class PriceChanged(Conflict):
             f"The total is {total} now: a price or the cart changed since you looked. "
             "Nothing was ordered yet.",
             total_amount=str(total),
+        )
+
+
+class MenuChanged(Conflict):
+    code = "menu_changed"
+
+    def __init__(self, name: str, *, version: int) -> None:
+        super().__init__(
+            f"Somebody changed {name} since you opened this page. "
+            "Nothing of yours was saved; look at what it is now.",
+            version=version,
+        )
+
+
+class OrderUnderWay(Conflict):
+    code = "order_under_way"
+    message = (
+        "An order of yours is still under way. "
+        "Once it has arrived, your data can be erased."
+    )
+
+
+class KeyReused(Conflict):
+    """The same idempotency key came with another request."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self, order: int) -> None:
+        super().__init__(
+            f"This key was used for order {order}, with other details. "
+            "A new order needs a new key.",
+            order=order,
         )
 
 

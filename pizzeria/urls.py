@@ -4,6 +4,7 @@ urlpatterns = [
     path("", include("pizzeria.menu.urls")),
     path("", include("pizzeria.cart.urls")),
     path("", include("pizzeria.orders.urls")),
+    path("", include("pizzeria.customers.urls")),
     path("", include("pizzeria.kitchen.urls")),
     path("", include("pizzeria.management.urls")),
 ]

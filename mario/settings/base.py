@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "pizzeria.menu",
     "pizzeria.cart",
     "pizzeria.orders",
+    "pizzeria.customers",
     "pizzeria.kitchen",
     "pizzeria.events",
     "pizzeria.management",

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
 
@@ -24,6 +25,7 @@ from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
 
 SESSION_KEY = "cart"
+REMOVED_KEY = "cart_removed"
 MAX_LINES = 50
 
 
@@ -35,22 +37,41 @@ class Cart:
     is passed over.
     """
 
-    def __init__(self, session: SessionBase) -> None:
+    def __init__(
+        self, session: SessionBase, *, menu: Iterable[Pizza] | None = None
+    ) -> None:
         self._session = session
+        self._menu = menu
+
+    @cached_property
+    def _pizzas(self) -> dict[int, Pizza]:
+        """What is on the menu of what the lines name; at most one query."""
+        menu = self._menu
+        if menu is None:
+            ids = {line.pizza_id for line in [*self.lines, *self.removed]}
+            menu = Pizza.objects.on_menu().filter(pk__in=ids) if ids else ()
+        return {pizza.pk: pizza for pizza in menu}
 
     @cached_property
     def lines(self) -> list[CartLine]:
         """What was added, in no promised order, as far as it can be understood."""
-        stored = self._session.get(SESSION_KEY)
-        if not isinstance(stored, dict):
-            return []
-        lines = (CartLine.from_session(*item) for item in stored.items())
-        return [line for line in lines if line is not None]
+        return _understood(self._session.get(SESSION_KEY))
+
+    @cached_property
+    def removed(self) -> list[CartLine]:
+        """What was taken out last, and can be put back."""
+        return _understood(self._session.get(REMOVED_KEY))
+
+    @property
+    def removed_names(self) -> list[str]:
+        """Name what can be put back, in words for a button's sentence."""
+        pizzas = (self._pizzas.get(line.pizza_id) for line in self.removed)
+        return sorted({pizza.name for pizza in pizzas if pizza})
 
     @cached_property
     def rows(self) -> list[CartRow]:
         """Equal lines as one row each, in the order of the menu."""
-        menu = Pizza.objects.in_bulk({line.pizza_id for line in self.lines})
+        menu = self._pizzas
         equal: dict[str, list[CartLine]] = {}
         for line in self.lines:
             if line.pizza_id in menu:
@@ -98,6 +119,33 @@ class Cart:
         :raises TooManyOfOnePizza: if that would be more than one row may hold
         :raises CartFull: if there is no room for another line
         """
+        self._store(self._with(self.lines, pizza, size, quantity, extra_toppings))
+
+    def replace(
+        self,
+        row: CartRow,
+        *,
+        size: Size,
+        quantity: int,
+        extra_toppings: Iterable[str] = (),
+    ) -> None:
+        """
+        Make the row another size, with other toppings, or more of it.
+
+        :raises CartRefused: as `add` does; the row is then as it was
+        """
+        others = [line for line in self.lines if line not in row.lines]
+        self._store(self._with(others, row.pizza, size, quantity, extra_toppings))
+
+    def _with(
+        self,
+        lines: list[CartLine],
+        pizza: Pizza,
+        size: Size,
+        quantity: int,
+        extra_toppings: Iterable[str],
+    ) -> list[CartLine]:
+        """Return the lines with one more, or say why it cannot be."""
         line = CartLine(
             line_id=secrets.token_urlsafe(16),
             pizza_id=pizza.pk,
@@ -112,17 +160,16 @@ class Cart:
                 f"{pizza.name} comes with {' and '.join(sorted(superfluous))} already.",
                 extra_toppings=sorted(superfluous),
             )
-        equal = [other for other in self.lines if other.row_key == line.row_key]
+        equal = [other for other in lines if other.row_key == line.row_key]
         if sum(other.quantity for other in equal) + quantity > MAX_QUANTITY:
             raise TooManyOfOnePizza(pizza.name, limit=MAX_QUANTITY)
-        if len(self.lines) < MAX_LINES:
-            self._store([*self.lines, line])
-        elif equal:
+        if len(lines) < MAX_LINES:
+            return [*lines, line]
+        if equal:
             # Somebody clicks instead of counting: the pizzas share a line.
             more = replace(equal[0], quantity=equal[0].quantity + quantity)
-            self._store([more if x == equal[0] else x for x in self.lines])
-        else:
-            raise CartFull
+            return [more if other == equal[0] else other for other in lines]
+        raise CartFull
 
     def set_quantity(self, row: CartRow, quantity: int) -> None:
         """
@@ -143,7 +190,35 @@ class Cart:
         )
 
     def remove(self, row: CartRow) -> None:
+        """Take the row out; until the next one is removed it can be put back."""
         self.set_quantity(row, 0)
+        self._remember_removed(row.lines)
+
+    def put_back(self) -> None:
+        """
+        Undo the last removal; once.
+
+        :raises CartFull: if there is no room for it any more
+        :raises TooManyOfOnePizza: if equal ones came meanwhile
+        """
+        back = [line for line in self.removed if line.pizza_id in self._pizzas]
+        if not back:
+            return
+        ids = {line.line_id for line in back}
+        lines = [line for line in self.lines if line.line_id not in ids]
+        if len(lines) + len(back) > MAX_LINES:
+            raise CartFull
+        for line in back:
+            equal = [x for x in [*lines, *back] if x.row_key == line.row_key]
+            if sum(x.quantity for x in equal) > MAX_QUANTITY:
+                name = self._pizzas[line.pizza_id].name
+                raise TooManyOfOnePizza(name, limit=MAX_QUANTITY)
+        self._store([*lines, *back])
+        self.forget_removed()
+
+    def forget_removed(self) -> None:
+        if self._session.get(REMOVED_KEY):
+            self._remember_removed(())
 
     def clear(self) -> None:
         self._store([])
@@ -169,5 +244,17 @@ class Cart:
             return
         # An empty object, never no key: removals of two tabs are told apart by line.
         self._session[SESSION_KEY] = kept
-        for derived in ("lines", "rows"):
+        for derived in ("lines", "rows", "_pizzas"):
             self.__dict__.pop(derived, None)
+
+    def _remember_removed(self, lines: Iterable[CartLine]) -> None:
+        self._session[REMOVED_KEY] = {x.line_id: x.for_session() for x in lines}
+        self.__dict__.pop("removed", None)
+        self.__dict__.pop("_pizzas", None)
+
+
+def _understood(stored: Any) -> list[CartLine]:
+    if not isinstance(stored, dict):
+        return []
+    lines = (CartLine.from_session(*item) for item in stored.items())
+    return [line for line in lines if line is not None]

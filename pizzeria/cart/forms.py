@@ -15,7 +15,7 @@ class AddForm(forms.Form):
     """What a click on the menu sends."""
 
     pizza = forms.ModelChoiceField(
-        Pizza.objects.all(),
+        Pizza.objects.on_menu(),
         error_messages={
             "required": "Please choose a pizza.",
             "invalid_choice": "This pizza is not on the menu.",
@@ -50,6 +50,12 @@ class AddForm(forms.Form):
             # A form without the field means one.
             cleaned["quantity"] = 1
         return cleaned
+
+
+class EditForm(AddForm):
+    """What the page of one row of the cart sends; the pizza is the row's."""
+
+    pizza = None  # type: ignore[assignment]  # Django's way to leave a field out
 
 
 class QuantityForm(forms.Form):

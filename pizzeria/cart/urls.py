@@ -7,4 +7,6 @@ urlpatterns = [
     path("cart/add/", views.cart_add, name="cart_add"),
     path("cart/update/", views.cart_update, name="cart_update"),
     path("cart/remove/", views.cart_remove, name="cart_remove"),
+    path("cart/undo/", views.cart_undo, name="cart_undo"),
+    path("cart/<str:key>/edit/", views.cart_edit, name="cart_edit"),
 ]

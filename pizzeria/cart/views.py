@@ -1,15 +1,21 @@
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from pizzeria.access import HtmxRequest
 from pizzeria.cart.cart import Cart
-from pizzeria.cart.forms import AddForm, QuantityForm, first_error
+from pizzeria.cart.forms import AddForm, EditForm, QuantityForm, first_error
+from pizzeria.cart.lines import CartRow
 from pizzeria.exceptions import CartChanged, CartRefused
-from pizzeria.menu.views import show_menu
+from pizzeria.menu.views import show_menu, show_pizza
 
 GONE = "That pizza is no longer in your cart."
 
@@ -33,7 +39,9 @@ def cart_add(request: HtmxRequest) -> HttpResponse:
         return _refuse_on_menu(request, first_error(form))
     chosen = form.cleaned_data
     try:
-        Cart(request.session).add(**chosen)
+        visitors_cart = Cart(request.session)
+        visitors_cart.add(**chosen)
+        visitors_cart.forget_removed()
     except CartRefused as refusal:
         return _refuse_on_menu(request, refusal.message)
     pizza = chosen["pizza"].name
@@ -60,12 +68,60 @@ def cart_remove(request: HtmxRequest) -> HttpResponse:
     return _change(request, Cart(request.session), 0)
 
 
+@require_POST
+def cart_undo(request: HtmxRequest) -> HttpResponse:
+    """Put back what was removed last."""
+    visitors_cart = Cart(request.session)
+    try:
+        visitors_cart.put_back()
+    except CartRefused as refusal:
+        messages.error(request, refusal.message)
+    if request.htmx:
+        return _show_cart(request, visitors_cart)
+    return _see_other("cart")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def cart_edit(request: HtmxRequest, key: str) -> HttpResponse:
+    """Change one row: its size, its toppings, how many."""
+    visitors_cart = Cart(request.session)
+    row = visitors_cart.row(key)
+    if row is None:
+        messages.info(request, GONE)
+        return _see_other("cart")
+    if request.method != "POST":
+        if "size" not in request.GET:
+            return _to_what_is_chosen(request, row)
+        return show_pizza(request, row.pizza, row=row)
+    form = EditForm(request.POST)
+    try:
+        if form.is_valid():
+            visitors_cart.replace(row, **form.cleaned_data)
+            return _see_other("cart")
+        messages.error(request, first_error(form))
+    except CartRefused as refusal:
+        messages.error(request, refusal.message)
+    return show_pizza(request, row.pizza, row=row, status=HTTPStatus.BAD_REQUEST)
+
+
+def _to_what_is_chosen(request: HtmxRequest, row: CartRow) -> HttpResponse:
+    # The choice is in the address, so that a form without a script can show it anew.
+    chosen = {
+        "size": row.size.value,
+        "quantity": row.quantity,
+        "extra_toppings": row.extra_toppings,
+    }
+    return HttpResponseRedirect(f"{request.path}?{urlencode(chosen, doseq=True)}")
+
+
 def _change(request: HtmxRequest, cart: Cart, quantity: int) -> HttpResponse:
     row = cart.row(request.POST.get("key", ""))
     if row is None:
         messages.info(request, GONE)
-    else:
+    elif quantity:
         cart.set_quantity(row, quantity)
+    else:
+        cart.remove(row)
     if request.htmx:
         return _show_cart(request, cart)
     return _see_other("cart")

@@ -6,6 +6,7 @@ import phonenumbers
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from pizzeria.orders.transitions import Fulfilment
 from pizzeria.text import refuse_control_characters
 
 # A number without a country's code is read as one of these.
@@ -15,6 +16,7 @@ MIN_ADDRESS_LENGTH = 5
 MAX_ADDRESS_LENGTH = 200
 MAX_NOTES_LENGTH = 500
 MAX_PHONE_LENGTH = 40
+MAX_ALLERGY_LENGTH = 200
 # Digits, the country's included.
 E164_LENGTHS = range(10, 16)
 
@@ -30,8 +32,11 @@ class Contact:
     """What the customer said about this one order."""
 
     customer_phone: str
-    customer_address: str
     payment_method: PaymentMethod
+    # Empty for a pick-up.
+    customer_address: str = ""
+    fulfilment: Fulfilment = Fulfilment.DELIVERY
+    allergies: str = ""
     notes: str = ""
 
 

@@ -11,6 +11,7 @@ from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
 from pizzeria.orders.contact import (
     MAX_ADDRESS_LENGTH,
+    MAX_ALLERGY_LENGTH,
     MAX_NOTES_LENGTH,
     MAX_PHONE_LENGTH,
     PaymentMethod,
@@ -63,6 +64,11 @@ class Order(models.Model):
     )
     payment_method = models.CharField(max_length=20, choices=PaymentMethod)
     notes = models.TextField(max_length=MAX_NOTES_LENGTH, blank=True)
+    allergies = models.CharField(
+        max_length=MAX_ALLERGY_LENGTH,
+        blank=True,
+        help_text="What must not be in it; the kitchen sees it as a banner.",
+    )
 
     status = models.CharField(
         max_length=20, choices=Status, default=Status.CONFIRMED, editable=False

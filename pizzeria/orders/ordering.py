@@ -7,10 +7,13 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 
 from pizzeria.cart.cart import Cart
-from pizzeria.exceptions import CartChanged, EmptyOrder
+from pizzeria.exceptions import CartChanged, CartRefused, EmptyOrder
+from pizzeria.menu.models import Pizza
+from pizzeria.menu.pricing import Size
+from pizzeria.menu.toppings import TOPPINGS
 from pizzeria.orders.contact import Contact
 from pizzeria.orders.models import Order
-from pizzeria.orders.services import place_order
+from pizzeria.orders.services import order_of_key, place_order
 
 _LAST_ORDER = "last_order"
 
@@ -22,6 +25,7 @@ def order_cart(
     contact: Contact,
     placed_at: datetime,
     seen_total: Decimal | None = None,
+    key: str = "",
 ) -> Order:
     """
     Order what is in the session's cart, and take just that out of the cart.
@@ -30,7 +34,12 @@ def order_cart(
     :raises PizzaSoldOut: if one of the pizzas is; the cart keeps everything
     :raises CartChanged: if part of the cart cannot be ordered; the rest is kept
     :raises PriceChanged: if it costs something else than the customer has seen
+    :raises KeyReused: if the key named an order with other details
     """
+    earlier = order_of_key(customer=customer, key=key, contact=contact)
+    if earlier is not None:
+        # A replay: what is in the cart by now is for another order.
+        return earlier
     cart = Cart(session)
     cart.drop_stale_lines()
     lines = cart.lines
@@ -44,11 +53,13 @@ def order_cart(
             contact=contact,
             placed_at=placed_at,
             seen_total=seen_total,
+            key=key,
         )
     except CartChanged as change:
         cart.discard(change.line_ids)
         raise
     cart.discard({line.line_id for line in lines})
+    cart.forget_removed()
     session[_LAST_ORDER] = order.pk
     return order
 
@@ -64,3 +75,33 @@ def last_order(session: SessionBase, customer: User) -> Order | None:
     if not isinstance(order_id, int):
         return None
     return Order.objects.of(customer).filter(pk=order_id).first()
+
+
+def reorder(*, session: SessionBase, order: Order) -> list[str]:
+    """
+    Put what an order held into the cart, and name what cannot be had any more.
+
+    Each pizza comes at today's price. What does not fit beside what is in the cart
+    already is named, too.
+    """
+    cart = Cart(session)
+    missing = []
+    lines = list(order.lines.all())
+    menu = Pizza.objects.on_menu().in_bulk({line.pizza_id for line in lines})
+    for line in lines:
+        pizza = menu.get(line.pizza_id)
+        if pizza is None:
+            missing.append(line.name)
+            continue
+        # What is the pizza's own by now is no extra any more.
+        extras = set(line.extra_toppings) & set(TOPPINGS) - set(pizza.toppings)
+        try:
+            cart.add(
+                pizza=pizza,
+                size=Size(line.size),
+                quantity=line.quantity,
+                extra_toppings=extras,
+            )
+        except CartRefused:
+            missing.append(line.name)
+    return sorted(set(missing))

@@ -1,5 +1,7 @@
 """What is written when somebody orders, and when an order moves on."""
 
+import hashlib
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -13,6 +15,7 @@ from pizzeria.cart.lines import CartLine
 from pizzeria.exceptions import (
     CartChanged,
     EmptyOrder,
+    KeyReused,
     PizzaSoldOut,
     PriceChanged,
     StatusConflict,
@@ -21,6 +24,7 @@ from pizzeria.kitchen import capacity
 from pizzeria.menu.models import Pizza
 from pizzeria.orders.announcing import announce
 from pizzeria.orders.contact import Contact
+from pizzeria.orders.estimates import promise
 from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderLine, full_name
 from pizzeria.orders.transitions import Status, Step, find_step
 
@@ -32,6 +36,7 @@ def place_order(
     contact: Contact,
     placed_at: datetime,
     seen_total: Decimal | None = None,
+    key: str = "",
 ) -> Order:
     """
     Store the customer's order and send it to the kitchen.
@@ -45,15 +50,21 @@ def place_order(
     :raises CartChanged: if a pizza left the menu, or only some of the lines are
         part of an earlier order
     :raises PriceChanged: if it costs something else than the customer has seen
+    :raises KeyReused: if the key named an order with other details
     """
     if not lines:
         raise EmptyOrder
     try:
         with transaction.atomic():
-            earlier = _earlier_order(customer, lines)
+            earlier = order_of_key(
+                customer=customer, key=key, contact=contact
+            ) or _earlier_order(customer, lines)
             if earlier is not None:
                 return earlier
             order, bill = _write_bill(customer, lines, contact, placed_at)
+            order.idempotency_key = key
+            order.request_digest = _digest(contact) if key else ""
+            order.promised_at = promise(order, now=placed_at)
             if seen_total not in (None, order.total_amount):
                 raise PriceChanged(order.total_amount)
             order.save(force_insert=True)
@@ -63,10 +74,26 @@ def place_order(
             return order
     except IntegrityError:
         # The database's unique key has let somebody else's insert go first.
-        earlier = _earlier_order(customer, lines)
+        earlier = order_of_key(
+            customer=customer, key=key, contact=contact
+        ) or _earlier_order(customer, lines)
         if earlier is None:
             raise
         return earlier
+
+
+def order_of_key(*, customer: User, key: str, contact: Contact) -> Order | None:
+    """
+    Return the order that a request of this key placed already.
+
+    :raises KeyReused: if that request had other details
+    """
+    if not key:
+        return None
+    order = Order.objects.of(customer).filter(idempotency_key=key).first()
+    if order is not None and order.request_digest != _digest(contact):
+        raise KeyReused(order.pk)
+    return order
 
 
 @transaction.atomic
@@ -117,10 +144,16 @@ def _earlier_order(customer: User, lines: Sequence[CartLine]) -> Order | None:
     return ordered[0].order
 
 
+def _digest(contact: Contact) -> str:
+    told = json.dumps(asdict(contact), sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
 def _write_bill(
     customer: User, lines: Sequence[CartLine], contact: Contact, placed_at: datetime
 ) -> tuple[Order, list[OrderLine]]:
-    menu = Pizza.objects.in_bulk({line.pizza_id for line in lines})
+    on_menu = Pizza.objects.on_menu()
+    menu = on_menu.in_bulk({line.pizza_id for line in lines})
     _check_menu(menu.values(), missing=len({x.pizza_id for x in lines}) - len(menu))
     order = Order(
         customer=customer,

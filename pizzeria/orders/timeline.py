@@ -2,15 +2,20 @@
 
 from datetime import datetime
 
-from pizzeria.orders.models import Order
+from pizzeria.orders.models import PICKUP_LABELS, Order
 from pizzeria.orders.transitions import Status
 
 type Stage = tuple[str, datetime | None, str]
 
-# What a waiting person is told to expect; the way to the door is added once it
-# begins.
-_EXPECTED = (Status.CONFIRMED, Status.COOKING, Status.READY)
-_WAY = (Status.DELIVERING, Status.DELIVERED)
+# What a waiting person is told to expect.
+_TO_THE_DOOR = (
+    Status.CONFIRMED,
+    Status.COOKING,
+    Status.READY,
+    Status.DELIVERING,
+    Status.DELIVERED,
+)
+_TO_THE_COUNTER = (Status.CONFIRMED, Status.COOKING, Status.READY, Status.DELIVERED)
 
 
 def timeline_of(order: Order) -> list[Stage]:
@@ -19,16 +24,20 @@ def timeline_of(order: Order) -> list[Stage]:
 
     The state is "done", "now" or "next"; what has not happened has no time.
     """
-    status = Status(order.status)
-    if status is Status.CANCELLED:
-        happened = [stage for stage in _EXPECTED if _time_of(order, stage)]
-        stages = [*happened, status]
-    else:
-        stages = [*_EXPECTED, *(_WAY if status in _WAY else ())]
+    expected = _TO_THE_COUNTER if order.is_pickup else _TO_THE_DOOR
+    stages = list(expected)
+    if order.status == Status.CANCELLED:
+        happened = [stage for stage in expected if _time_of(order, stage)]
+        stages = [*happened, Status.CANCELLED]
     return [
-        (stage.label, _time_of(order, stage), _state_of(order, stage))
+        (_label(order, stage), _time_of(order, stage), _state_of(order, stage))
         for stage in stages
     ]
+
+
+def _label(order: Order, stage: Status) -> str:
+    label = PICKUP_LABELS.get(stage) if order.is_pickup else None
+    return label or stage.label
 
 
 def _time_of(order: Order, stage: Status) -> datetime | None:

@@ -1,21 +1,41 @@
 from http import HTTPStatus
 
 from django.contrib import messages
+from django.core import signing
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render, resolve_url
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from pizzeria.access import SignedInRequest, login_required
 from pizzeria.cart.cart import Cart
-from pizzeria.exceptions import Conflict, EmptyOrder, PizzaSoldOut, PizzeriaError
-from pizzeria.orders.forms import CheckoutForm
+from pizzeria.customers.models import profile_of
+from pizzeria.customers.services import remember_contact
+from pizzeria.exceptions import (
+    Conflict,
+    EmptyOrder,
+    KeyReused,
+    PizzaSoldOut,
+    PizzeriaError,
+)
+from pizzeria.orders.contact import PaymentMethod
+from pizzeria.orders.estimates import estimate
+from pizzeria.orders.forms import CheckoutForm, OrderFilter, ReasonForm, new_key
 from pizzeria.orders.models import Order
-from pizzeria.orders.ordering import last_order, order_cart
+from pizzeria.orders.ordering import last_order, order_cart, reorder
+from pizzeria.orders.services import move_order
 from pizzeria.orders.timeline import timeline_of
+from pizzeria.orders.transitions import Fulfilment, Status
 
 ORDERS_PER_PAGE = 20
+_SHARED = signing.Signer(salt="pizzeria.orders.track")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,29 +52,118 @@ def checkout(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @login_required()
 def order_list(request: SignedInRequest) -> HttpResponse:
-    """Show one's own orders, newest first."""
-    orders = Order.objects.of(request.user).with_lines()
+    """Show one's own orders, newest first, as far as they are looked for."""
+    wanted = OrderFilter(request.GET)
+    orders = wanted.pick(Order.objects.of(request.user)).with_lines()
     page = Paginator(orders, ORDERS_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "orders/order_list.html", {"orders": page})
+    status = HTTPStatus.OK if wanted.is_valid() else HTTPStatus.BAD_REQUEST
+    context = {"orders": page, "filter": wanted}
+    return render(request, "orders/order_list.html", context, status=status)
 
 
 @require_safe
 @login_required()
 def order_detail(request: SignedInRequest, order_id: int) -> HttpResponse:
     """Show one order; that of somebody else is not there, except for the kitchen."""
-    orders = Order.objects.visible_to(request.user).with_lines()
+    return _show_order(request, _visible(request, order_id))
+
+
+@require_POST
+@login_required(back_to="order_list")
+def order_cancel(request: SignedInRequest, order_id: int) -> HttpResponse:
+    """Cancel an order, as far as the table of steps lets this person."""
+    order = _visible(request, order_id)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Please say it in at most 200 printable characters.")
+        return _show_order(request, order, HTTPStatus.BAD_REQUEST)
+    try:
+        move_order(
+            order_id=order.pk,
+            to=Status.CANCELLED,
+            actor=request.user,
+            now=timezone.now(),
+            reason=form.cleaned_data["reason"],
+        )
+    except (Conflict, PermissionDenied):
+        # To its customer an order that cooks is beyond cancelling, not forbidden.
+        messages.warning(
+            request,
+            f"Order {order.pk} cannot be cancelled any more. Please call us.",
+        )
+        order = _visible(request, order_id)
+        return _show_order(request, order, HTTPStatus.CONFLICT)
+    messages.success(request, f"Order {order.pk} is cancelled. Nothing is charged.")
+    return _see_other(order.get_absolute_url())
+
+
+@require_POST
+@login_required(back_to="order_list")
+def order_again(request: SignedInRequest, order_id: int) -> HttpResponse:
+    """Put what an order of one's own held into the cart."""
+    orders = Order.objects.of(request.user).with_lines()
     order = get_object_or_404(orders, pk=order_id)
+    missing = reorder(session=request.session, order=order)
+    if missing:
+        names = " and ".join(missing)
+        messages.warning(
+            request, f"{names} cannot be had now; everything else is in your cart."
+        )
+    else:
+        messages.success(request, f"What was in order {order.pk} is in your cart.")
+    return _see_other("cart")
+
+
+@require_safe
+def track(request: HttpRequest, token: str) -> HttpResponse:
+    """
+    Show to whoever has the link where an order is, and nothing about whose it is.
+
+    The link is signed, not guessed, and ends with the order.
+    """
+    try:
+        order_id = int(_SHARED.unsign(token))
+    except (signing.BadSignature, ValueError) as error:
+        raise Http404 from error
+    order = get_object_or_404(Order, pk=order_id)
+    return render(request, "orders/track.html", _progress(order))
+
+
+def _visible(request: SignedInRequest, order_id: int) -> Order:
+    orders = Order.objects.visible_to(request.user).with_lines()
+    return get_object_or_404(orders, pk=order_id)
+
+
+def _show_order(
+    request: SignedInRequest, order: Order, status: HTTPStatus = HTTPStatus.OK
+) -> HttpResponse:
     template = "orders/order_detail.html"
     if request.htmx:
         # The page polls itself: answer with what can change.
         template += "#status"
-    return render(request, template, {"order": order, "timeline": timeline_of(order)})
+    targets = {step.target for step in order.steps_for(request.user)}
+    token = _SHARED.sign(str(order.pk))
+    context = {
+        **_progress(order),
+        "can_cancel": Status.CANCELLED in targets,
+        "is_mine": order.customer_id == request.user.pk,
+        "share_url": request.build_absolute_uri(reverse("track", args=[token])),
+    }
+    return render(request, template, context, status=status)
+
+
+def _progress(order: Order) -> dict[str, object]:
+    return {
+        "order": order,
+        "timeline": timeline_of(order),
+        "estimate": estimate(order, now=timezone.now()),
+    }
 
 
 def _place_order(request: SignedInRequest) -> HttpResponse:
     if Cart(request.session).is_empty:
         return _nothing_to_order(request)
-    form = CheckoutForm(request.POST)
+    form = CheckoutForm(request.POST, addresses=list(request.user.addresses.all()))
     if not form.is_valid():
         return _show_form(request, form, HTTPStatus.BAD_REQUEST)
     try:
@@ -64,9 +173,22 @@ def _place_order(request: SignedInRequest) -> HttpResponse:
             contact=form.contact,
             placed_at=timezone.now(),
             seen_total=form.cleaned_data["seen_total"],
+            key=form.cleaned_data["order_key"],
         )
+    except KeyReused as reused:
+        # The page of an order that was placed: it is shown, and the cart is kept.
+        messages.info(
+            request,
+            f"This page placed order {reused.extra['order']} already. "
+            "What is in your cart now is kept for the next one.",
+        )
+        return _see_other(reverse("order_detail", args=[reused.extra["order"]]))
     except (Conflict, PizzaSoldOut) as refusal:
         return _show_form_again(request, form, refusal)
+    if form.cleaned_data["remember"]:
+        remember_contact(
+            user=request.user, contact=form.contact, keep_address=form.is_new_address
+        )
     messages.success(request, f"Thank you! Order {order.pk} is in the kitchen.")
     return _see_other(order.get_absolute_url())
 
@@ -98,11 +220,29 @@ def _show_form(
 ) -> HttpResponse:
     cart = Cart(request.session)
     if form is None:
-        form = CheckoutForm(initial={"seen_total": cart.total})
+        form = _prefilled(request, cart)
     else:
         form.data = {**dict(form.data.items()), "seen_total": cart.total}
     context = {"form": form, "cart": cart}
     return render(request, "orders/checkout.html", context, status=status)
+
+
+def _prefilled(request: SignedInRequest, cart: Cart) -> CheckoutForm:
+    """Fill in what was told once, so that nobody is asked again."""
+    profile = profile_of(request.user)
+    addresses = list(request.user.addresses.all())
+    return CheckoutForm(
+        addresses=addresses,
+        initial={
+            "seen_total": cart.total,
+            "order_key": new_key(),
+            "fulfilment": profile.fulfilment or Fulfilment.DELIVERY,
+            "saved_address": str(addresses[0].pk) if addresses else "",
+            "customer_phone": profile.phone,
+            "payment_method": profile.payment_method or PaymentMethod.CASH,
+            "allergies": profile.allergies,
+        },
+    )
 
 
 def _see_other(to: str) -> HttpResponse:

@@ -208,6 +208,8 @@ class TestTimeline:
             ("Confirmed", "now"),
             ("In the oven", "next"),
             ("Ready", "next"),
+            ("On its way", "next"),
+            ("Delivered", "next"),
         ]
 
         move(order, Status.COOKING, luigi)
@@ -215,13 +217,15 @@ class TestTimeline:
             ("Confirmed", "done"),
             ("In the oven", "now"),
             ("Ready", "next"),
+            ("On its way", "next"),
+            ("Delivered", "next"),
         ]
 
     def test_names_the_times_of_what_happened(self, order, luigi):
         moved = move(order, Status.COOKING, luigi)
 
         times = [time for _, time, _ in timeline_of(moved)]
-        assert times == [FRIDAY_EVENING, LATER, None]
+        assert times == [FRIDAY_EVENING, LATER, None, None, None]
 
     def test_goes_on_to_the_door(self, order, luigi, yoshi):
         move(order, Status.COOKING, luigi)
@@ -231,6 +235,12 @@ class TestTimeline:
 
         move(order, Status.DELIVERED, yoshi)
         assert {state for _, state in self.stages(order)} == {"done"}
+
+    def test_leads_a_pick_up_to_the_counter(self, order):
+        in_state(order, Status.READY, fulfilment=Fulfilment.PICKUP)
+
+        labels = [label for label, _ in self.stages(order)]
+        assert labels == ["Confirmed", "In the oven", "Ready to pick up", "Picked up"]
 
     def test_a_cancelled_order_has_no_future(self, order, daisy):
         move(order, Status.CANCELLED, daisy)

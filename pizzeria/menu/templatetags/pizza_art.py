@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django import template
 from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from pizzeria.menu.templatetags.scatter import SHAPES, blob, chances, pieces, slug
 
@@ -17,6 +17,7 @@ register = template.Library()
 # Areas, as bakers give them: the large one fills the plate.
 SCALES = {"small": "0.74", "medium": "0.87", "large": "1"}
 SLICES = 8
+_EXTRA = mark_safe(' data-extra=""')  # a constant
 _LAYERS = {topping: layer for layer, topping in enumerate(SHAPES)}
 
 
@@ -72,7 +73,13 @@ def pizza_art(
         scale=SCALES.get(size, "1"),
         base=base,
         toppings=format_html_join(
-            "", '<use href="#t-{}"/>', ((topping_symbol(name),) for name in toppings)
+            "",
+            # The page's script takes off what was added when it is chosen no more.
+            '<use href="#t-{}"{}/>',
+            (
+                (topping_symbol(name), _EXTRA if name in extras else "")
+                for name in toppings
+            ),
         ),
     )
 

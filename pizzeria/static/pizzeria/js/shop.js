@@ -99,28 +99,6 @@
 
   const armToasts = () => document.querySelectorAll("[data-toast]").forEach(armToast);
 
-  /* What was removed from the cart can be put back. ------------------------------ */
-
-  function offerUndo(form) {
-    const { name, undo, pizza, size, quantity, extras } = form.dataset;
-    const toast = showToast(`${name} is out of your cart.`, "info");
-    const again = document.createElement("form");
-    again.method = "post";
-    again.action = undo;
-    const field = (key, value) => {
-      const input = document.createElement("input");
-      Object.assign(input, { type: "hidden", name: key, value });
-      again.append(input);
-    };
-    field("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
-    Object.entries({ pizza, size, quantity }).forEach(([key, value]) => field(key, value));
-    extras.split(",").filter(Boolean).forEach((topping) => field("extra_toppings", topping));
-    const button = document.createElement("button");
-    button.textContent = "Undo";
-    again.append(button);
-    toast.insertBefore(again, toast.lastElementChild);
-  }
-
   /* Times: "5 min ago" grows older while it is looked at. ----------------------- */
 
   function inWords(seconds) {
@@ -252,7 +230,6 @@
         form.reset();
         form.querySelector("details").open = false;
       }
-      if (form.matches("[data-undo]")) offerUndo(form);
     });
   }
 

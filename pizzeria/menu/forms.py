@@ -1,0 +1,101 @@
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from pizzeria.menu.models import Category, Pizza
+from pizzeria.menu.toppings import TOPPINGS, Allergen
+from pizzeria.text import refuse_control_characters
+
+MAX_SEARCH_LENGTH = 60
+_TOPPING_CHOICES = [(topping, topping) for topping in TOPPINGS]
+
+
+class MenuFilter(forms.Form):
+    """What somebody looks for on the menu, as GET parameters."""
+
+    q = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=MAX_SEARCH_LENGTH,
+        validators=[refuse_control_characters],
+        widget=forms.TextInput(attrs={"type": "search"}),
+    )
+    category = forms.ChoiceField(
+        label="Kind", required=False, choices=[("", "All kinds"), *Category.choices]
+    )
+    topping = forms.ChoiceField(
+        label="With", required=False, choices=[("", "Any topping"), *_TOPPING_CHOICES]
+    )
+    vegetarian = forms.BooleanField(label="Vegetarian", required=False)
+    without = forms.MultipleChoiceField(
+        label="Without",
+        required=False,
+        choices=Allergen.choices,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": "There is no such allergen."},
+    )
+
+    @property
+    def is_used(self) -> bool:
+        return self.is_valid() and any(self.cleaned_data.values())
+
+    def pick(self, pizzas: Iterable[Pizza]) -> list[Pizza]:
+        """
+        Leave of these what is looked for; all of them if that is not clear.
+
+        What a pizza contains follows from its toppings, which are JSON: a menu is
+        short enough to be read through.
+        """
+        wanted = self.cleaned_data if self.is_valid() else {}
+        return [pizza for pizza in pizzas if _fits(pizza, wanted)]
+
+
+def _fits(pizza: Pizza, wanted: dict[str, Any]) -> bool:
+    words = str(wanted.get("q", "")).casefold().split()
+    text = " ".join([pizza.name, pizza.description, *pizza.toppings]).casefold()
+    return (
+        all(word in text for word in words)
+        and wanted.get("category", "") in ("", pizza.category)
+        and (not wanted.get("topping") or wanted["topping"] in pizza.toppings)
+        and (not wanted.get("vegetarian") or pizza.is_vegetarian)
+        and not set(wanted.get("without", ())) & set(pizza.allergens)
+    )
+
+
+class PizzaForm(forms.ModelForm):  # type: ignore[type-arg]  # not at run time
+    """What a manager decides about a pizza."""
+
+    toppings = forms.MultipleChoiceField(
+        choices=_TOPPING_CHOICES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": "There is no such topping."},
+    )
+    more_allergens = forms.MultipleChoiceField(
+        label="More allergens",
+        choices=Allergen.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Beyond what dough, cheese and the toppings bring.",
+        error_messages={"invalid_choice": "There is no such allergen."},
+    )
+    # What the page showed: a change of somebody else is not overwritten unseen.
+    version = forms.IntegerField(
+        required=False, min_value=1, max_value=2**31, widget=forms.HiddenInput
+    )
+
+    class Meta:
+        model = Pizza
+        fields = [
+            "name",
+            "description",
+            "category",
+            "base_price",
+            "toppings",
+            "more_allergens",
+            "is_available",
+        ]
+        labels = {"base_price": "Price of a small one", "is_available": "On sale"}
+        widgets = {"description": forms.Textarea(attrs={"rows": 2})}
+        help_texts = {"is_available": "Off: the menu shows it as sold out."}

@@ -1,0 +1,137 @@
+"""What is written when managers change the menu: each change with its history."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from pizzeria.exceptions import MenuChanged
+from pizzeria.menu.models import MenuChange, Pizza
+
+# What a manager decides; everything else of a pizza follows.
+EDITABLE = (
+    "name",
+    "description",
+    "base_price",
+    "category",
+    "toppings",
+    "more_allergens",
+    "is_available",
+)
+
+
+@transaction.atomic
+def add_pizza(*, fields: Mapping[str, Any], actor: User, now: datetime) -> Pizza:
+    """
+    Put a new pizza on the menu.
+
+    :raises ValidationError: if a field is wrong, or the name is taken
+    """
+    pizza = Pizza(**{name: fields[name] for name in EDITABLE if name in fields})
+    pizza.full_clean()
+    pizza.save(force_insert=True)
+    _remember(pizza, MenuChange.Action.ADDED, _state(pizza, None), actor, now)
+    return pizza
+
+
+@transaction.atomic
+def edit_pizza(
+    *,
+    pizza_id: int,
+    fields: Mapping[str, Any],
+    actor: User,
+    now: datetime,
+    version: int | None = None,
+) -> Pizza:
+    """
+    Change a pizza; what was ordered keeps the name and the price it had.
+
+    :raises Pizza.DoesNotExist: if there is none
+    :raises ValidationError: if a field is wrong, or the name is taken
+    :raises MenuChanged: if somebody changed it since the version that was seen
+    """
+    pizza = Pizza.objects.select_for_update().get(pk=pizza_id)
+    if version not in (None, pizza.version):
+        raise MenuChanged(pizza.name, version=pizza.version)
+    before = _state(pizza, pizza)
+    for name in EDITABLE:
+        if name in fields:
+            setattr(pizza, name, fields[name])
+    pizza.full_clean()
+    after = _state(pizza, pizza)
+    changes = {
+        name: [before[name], after[name]]
+        for name in EDITABLE
+        if before[name] != after[name]
+    }
+    if changes:
+        _save(pizza)
+        _remember(pizza, MenuChange.Action.EDITED, changes, actor, now)
+    return pizza
+
+
+@transaction.atomic
+def retire_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
+    """
+    Take a pizza off the menu; orders that hold it stay as they are.
+
+    :raises Pizza.DoesNotExist: if there is none
+    """
+    pizza = Pizza.objects.select_for_update().get(pk=pizza_id)
+    if not pizza.is_retired:
+        pizza.retired_at = now
+        _save(pizza)
+        _remember(pizza, MenuChange.Action.RETIRED, {}, actor, now)
+    return pizza
+
+
+@transaction.atomic
+def restore_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
+    """
+    Bring a retired pizza back.
+
+    :raises Pizza.DoesNotExist: if there is none
+    """
+    pizza = Pizza.objects.select_for_update().get(pk=pizza_id)
+    if pizza.is_retired:
+        pizza.retired_at = None
+        _save(pizza)
+        _remember(pizza, MenuChange.Action.RESTORED, {}, actor, now)
+    return pizza
+
+
+def _save(pizza: Pizza) -> None:
+    pizza.version += 1
+    pizza.save()
+
+
+def _state(pizza: Pizza, was: Pizza | None) -> dict[str, Any]:
+    """Say what the fields hold; as pairs from nothing for a new pizza."""
+    state = {name: _plain(getattr(pizza, name)) for name in EDITABLE}
+    return state if was else {name: [None, value] for name, value in state.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:.2f}"
+    return list(value) if isinstance(value, list | tuple) else value
+
+
+def _remember(
+    pizza: Pizza,
+    action: MenuChange.Action,
+    changes: dict[str, Any],
+    actor: User,
+    now: datetime,
+) -> None:
+    MenuChange.objects.create(
+        pizza=pizza,
+        action=action,
+        changes=changes,
+        changed_by=actor,
+        changed_by_name=actor.get_full_name() or actor.get_username(),
+        changed_at=now,
+    )
