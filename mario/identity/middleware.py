@@ -18,7 +18,7 @@ from sessions_backend.middleware import attach
 
 # Pages that are worth something without a session: shown as to a visitor while the
 # session, or its login, cannot be known.
-PUBLIC_PAGES = frozenset({"home", "menu"})
+PUBLIC_PAGES = frozenset({"home", "menu", "menu_pizza"})
 
 
 class LoginMiddleware:
