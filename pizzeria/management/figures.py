@@ -1,5 +1,6 @@
 """What the pages of the management show, and what each finding says."""
 
+import calendar
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -33,7 +34,7 @@ ACTIVE = (
 MOST_PEOPLE = 10
 # Names that were sold in one period; a menu that changes daily has many.
 MOST_PIZZAS = 100
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WEEKDAYS = tuple(calendar.day_name)
 _NEVER = Numbers()
 _WHO_LEFT = "Somebody who left"
 

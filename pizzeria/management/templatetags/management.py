@@ -15,6 +15,11 @@ def minutes(value: float | None) -> str:
 
 
 @register.filter
+def whole(number: int) -> str:
+    return f"{number:,}"
+
+
+@register.filter
 def percent(share: float | None) -> str:
     return _NOTHING if share is None else f"{share:.0%}"
 

@@ -23,7 +23,6 @@
     backgroundColor: `${colour(token)}33`,
     pointRadius: data.length > 60 ? 0 : 3,
     borderWidth: 2,
-    tension: 0.2,
     ...options,
   });
 
