@@ -460,5 +460,40 @@ class TestTheDemo:
             self.seed(*wrong)
 
 
+class TestLiveTraffic:
+    def generate(self, *more):
+        out = StringIO()
+        call_command("generate_orders", "--every", "0", *more, stdout=out)
+        return out.getvalue()
+
+    def test_orders_are_cooked_and_delivered_by_the_rules(self):
+        said = self.generate("--count", "6")
+
+        assert "6/6 Order" in said
+        assert Order.objects.count() == 6
+        for order in Order.objects.all():
+            assert order.status == Status.DELIVERED
+            assert order.cooked_by.has_perm("orders.cook")
+            assert order.delivered_by == order.driver
+
+    def test_may_leave_the_work_to_others(self):
+        self.generate("--count", "2", "--no-complete")
+
+        assert set(Order.objects.values_list("status", flat=True)) == {"confirmed"}
+
+    def test_touches_no_order_of_real_people(self, order_of, peach):
+        theirs = order_of(peach)
+
+        self.generate("--count", "2")
+
+        theirs.refresh_from_db()
+        assert theirs.status == "confirmed"
+
+    @pytest.mark.parametrize("wrong", [("--count", "0"), ("--every", "-1")])
+    def test_refuses_what_makes_no_sense(self, wrong):
+        with pytest.raises(CommandError, match=wrong[0]):
+            self.generate(*wrong)
+
+
 def test_midnight_is_aware():
     assert midnight(date(2026, 1, 1)).utcoffset() == timedelta(hours=1)
