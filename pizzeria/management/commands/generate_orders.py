@@ -18,8 +18,7 @@ _STEPS_PER_ORDER = 4
 class Command(BaseCommand):
     help = (
         "Let the demo's people order, cook and deliver, live. Ends after --count "
-        "orders; 
-        "Ctrl-C ends it earlier, and what is open then is left to real staff."
+        "orders; Ctrl-C ends it earlier, and leaves what is open to real staff."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
