@@ -473,6 +473,7 @@ class TestLiveTraffic:
         assert Order.objects.count() == 6
         for order in Order.objects.all():
             assert order.status == Status.DELIVERED
+            assert order.cooked_by is not None
             assert order.cooked_by.has_perm("orders.cook")
             assert order.delivered_by == order.driver
 
