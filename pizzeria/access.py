@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate
+from typing import Any, Concatenate
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.settings import api_settings
 
 
 class HtmxRequest(HttpRequest):
@@ -54,6 +56,13 @@ def login_required[**P](
         return guarded
 
     return decorate
+
+
+def by_token_only() -> list[type[BaseAuthentication]]:
+    """Name the API's ways to know a caller, but not the one by the cookie's session."""
+    # The settings' names stand for classes by then.
+    ways: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+    return [way for way in ways if not issubclass(way, SessionAuthentication)]
 
 
 def to_login(request: HtmxRequest, back_to: str = "") -> HttpResponse:

@@ -5,12 +5,20 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import status
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from mario.identity import login_session, people, validator
-from mario.identity.exceptions import InvalidToken, ProviderUnavailable
+from mario.identity import (
+    authorization,
+    login_session,
+    not_before,
+    people,
+    scopes,
+    validator,
+)
+from mario.identity.authorization import BoundTokenRefused, TokenRefused
+from mario.identity.exceptions import BoundToken, InvalidToken, ProviderUnavailable
 from sessions_backend.middleware import attach
 
 logger = logging.getLogger(__name__)
@@ -28,6 +36,8 @@ class KeysUnavailable(APIException):
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "login_unavailable"
     default_detail = "Tokens cannot be checked right now. Please try again shortly."
+    # Seconds; Django REST framework makes it the Retry-After.
+    wait = 10
 
 
 class BearerTokenAuthentication(BaseAuthentication):
@@ -44,22 +54,23 @@ class BearerTokenAuthentication(BaseAuthentication):
 
         None lets the next class, the browser's session, have its turn.
 
-        :raises AuthenticationFailed: if the token must not be believed
+        :raises Refusal: if the request, the token or its scope is not as it must be
         :raises TwoPeople: if the request's cookie is of somebody else
         """
-        token = _bearer_token(request)
+        token = authorization.bearer_token(request)
         if token is None:
             return None
         try:
             claims = validator.access_token(token)
+            not_before.require(claims)
+            scopes.require(request, claims)
             user = _active_user(claims)
             _refuse_two_people(request, user)
             session = login_session.open_for_bearer(user, claims)
         except InvalidToken as error:
             logger.info("A bearer token was refused: %s", error)
-            raise AuthenticationFailed(
-                "The access token is not valid.", code="invalid_token"
-            ) from error
+            is_bound = isinstance(error, BoundToken)
+            raise (BoundTokenRefused() if is_bound else TokenRefused()) from error
         except ProviderUnavailable as error:
             raise KeysUnavailable from error
         attach(
@@ -71,25 +82,17 @@ class BearerTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         """Make DRF answer 401 with this challenge instead of a bare 403."""
-        if get_authorization_header(request):
-            return 'Bearer realm="pizzeria", error="invalid_token"'
-        return 'Bearer realm="pizzeria"'
-
-
-def _bearer_token(request: Request) -> str | None:
-    scheme, _, token = get_authorization_header(request).partition(b" ")
-    if scheme.lower() != b"bearer":
-        return None
-    # What is no ASCII is no token either, and the validator says so.
-    return token.strip(b" ").decode("ascii", errors="replace")
+        return authorization.REALM
 
 
 def _active_user(claims: validator.Claims) -> User:
-    user = people.find_or_create_user(claims)
-    if not user.is_active:
+    identity = people.find_or_create_identity(claims)
+    if not identity.user.is_active:
         raise InvalidToken("its user is switched off")
-    people.update_user(user, claims)
-    return user
+    # The same token says the same every time, and an older one has been overtaken.
+    if claims["iat"] > identity.claims_issued_at:
+        people.update_user(identity, claims)
+    return identity.user
 
 
 def _refuse_two_people(request: Request, user: User) -> None:

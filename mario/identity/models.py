@@ -16,6 +16,8 @@ class Identity(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="identities"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    # The `iat` of the claims that name, address and roles were last taken from.
+    claims_issued_at = models.BigIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name_plural = "identities"

@@ -68,10 +68,11 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         if (access["sub"], access.get("sid")) != (payload["sub"], payload.get("sid")):
             raise LoginRefused("the tokens are of two logins")
         claims = {**access, **payload}
-        user = people.find_or_create_user(claims)
+        identity = people.find_or_create_identity(claims)
+        user = identity.user
         if not self.user_can_authenticate(user):
             raise LoginRefused("the account is switched off")
-        people.update_user(user, claims)
+        people.update_user(identity, claims)
         user.claims = claims  # type: ignore[attr-defined]
         user.token_response = self.token_response  # type: ignore[attr-defined]
         return user

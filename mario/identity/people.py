@@ -26,9 +26,9 @@ _USER_INFO = (
 )
 
 
-def find_or_create_user(claims: dict[str, Any]) -> User:
+def find_or_create_identity(claims: dict[str, Any]) -> Identity:
     """
-    Return the user of the claims' issuer and subject, made at the first sight.
+    Return the identity of the claims' issuer and subject, made at the first sight.
 
     Two first requests at once end with the same user: the database's unique key
     decides, and the slower one reads what the faster wrote.
@@ -36,21 +36,30 @@ def find_or_create_user(claims: dict[str, Any]) -> User:
     wanted = {"issuer": claims["iss"], "subject": claims["sub"]}
     for _ in range(_MOST_RACES):
         if known := Identity.objects.select_related("user").filter(**wanted).first():
-            return known.user
+            return known
         with suppress(IntegrityError), transaction.atomic():
-            user = _create_user(claims)
-            Identity.objects.create(user=user, **wanted)
-            return user
+            return Identity.objects.create(user=_create_user(claims), **wanted)
     raise RuntimeError("Others make the same user, or one of the same name, for ever.")
 
 
-def update_user(user: User, claims: dict[str, Any]) -> None:
+@transaction.atomic
+def update_user(identity: Identity, claims: dict[str, Any]) -> None:
     """
     Bring name, address and roles of the user to what the claims say.
 
     Realm roles become the groups of the same name (OIDC_GROUP_ROLES); the role
-    `admin` makes staff and superuser, and its absence unmakes them.
+    `admin` makes staff and superuser, and its absence unmakes them. Claims older
+    than those that were followed last change nothing: a role that was taken away
+    does not come back with a token from before.
     """
+    issued_at: int = claims["iat"]
+    is_newer = Identity.objects.filter(
+        pk=identity.pk, claims_issued_at__lte=issued_at
+    ).update(claims_issued_at=issued_at)
+    if not is_newer:
+        return
+    identity.claims_issued_at = issued_at
+    user = identity.user
     roles = set(realm_roles(claims))
     is_admin = settings.OIDC_SUPERUSER_ROLE in roles
     wanted = {
@@ -83,7 +92,12 @@ def user_info(claims: dict[str, Any]) -> dict[str, Any]:
 
 def _create_user(claims: dict[str, Any]) -> User:
     users = User.objects
-    username = _text(claims, "preferred_username", 120) or "user"
+    # A service account has no name without the scope `profile`.
+    username = (
+        _text(claims, "preferred_username", 120)
+        or _text(claims, "client_id", 120)
+        or "user"
+    )
     if users.filter(username=username).exists():
         # The same name at another issuer, or one that changed hands.
         name = f"{claims['iss']}|{claims['sub']}".encode()

@@ -244,11 +244,11 @@ class _Renewal:
             # Logged out while the answer was on its way: it stays so.
             return Outcome.ENDED
         login_session.link_again(self._key, claims)
-        user = people.find_or_create_user(claims)
-        if not user.is_active:
+        identity = people.find_or_create_identity(claims)
+        if not identity.user.is_active:
             self._generation = new.generation
             return self._end("the account is switched off")
-        people.update_user(user, claims)
+        people.update_user(identity, claims)
         return Outcome.FRESH
 
     def _store(self, exchange: Callable[[dict[str, Any]], None]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-from mario.identity import provider
+from mario.identity import not_before, provider
 from mario.identity.exceptions import GrantRefused, ProviderUnavailable
 
 type TokenResponse = dict[str, Any]
@@ -49,6 +49,7 @@ def ask(
         raise ProviderUnavailable(reason)
     if not isinstance(content.get("access_token"), str):
         raise ProviderUnavailable("the token endpoint sent no access_token")
+    not_before.learn(content)
     return content
 
 

@@ -138,7 +138,8 @@ def _check_access(claims: Claims) -> None:
         raise BoundToken("it is bound to a key whose proof is missing")
     _check_audience(claims)
     _check_subject(claims)
-    if claims.get("azp") not in settings.OIDC_BEARER_CLIENTS:
+    client = claims.get("azp")
+    if not isinstance(client, str) or client not in settings.OIDC_BEARER_CLIENTS:
         refuse("it was issued to a client that may not call")
 
 

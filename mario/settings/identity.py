@@ -44,6 +44,21 @@ OIDC_CALLBACK_CLASS = "mario.identity.views.CallbackView"
 
 # Whose access tokens may call the API: the shop's own, and those named beside it.
 OIDC_BEARER_CLIENTS = frozenset({env.keycloak_client_id, *env.keycloak_api_clients})
+# What a token must be for, by the part of the API that it calls: the word after
+# /api/. A part without a line takes no tokens. Where anybody may read, a token need
+# not be for anything.
+OIDC_API_SCOPES = {
+    "account": "account",
+    "cart": "cart",
+    "delivery": "delivery",
+    "docs": "",
+    "events": "management",
+    "kitchen": "kitchen",
+    "management": "management",
+    "menu": "",
+    "orders": "orders",
+    "schema": "",
+}
 # The media types in an access token's header, in lower case. Keycloak writes JWT, or
 # what RFC 9068 asks for where its client says so; then "jwt" can go.
 OIDC_ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})

@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 from rest_framework.permissions import AllowAny
 
+from pizzeria.access import by_token_only
 from pizzeria.api_errors import documented
 from pizzeria.menu.models import Pizza
 
@@ -39,8 +40,9 @@ class Menu(generics.ListAPIView[Pizza]):
 
     queryset = Pizza.objects.all()
     serializer_class = PizzaSerializer
-    # Nobody is asked who they are: reading the menu reads no session.
-    authentication_classes = []
+    # Nobody has to say who they are, and reading the menu reads no cookie's session;
+    # a token that is not valid is refused all the same.
+    authentication_classes = by_token_only()
     permission_classes = [AllowAny]
     pagination_class = None
 
@@ -56,7 +58,8 @@ class MenuPizza(generics.RetrieveAPIView[Pizza]):
 
     queryset = Pizza.objects.all()
     serializer_class = PizzaSerializer
-    # Nobody is asked who they are: reading the menu reads no session.
-    authentication_classes = []
+    # Nobody has to say who they are, and reading the menu reads no cookie's session;
+    # a token that is not valid is refused all the same.
+    authentication_classes = by_token_only()
     permission_classes = [AllowAny]
     lookup_url_kwarg = "pizza_id"

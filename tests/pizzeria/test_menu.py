@@ -125,7 +125,7 @@ class TestApi:
             "extra": {},
         }
 
-    def test_a_token_is_not_even_looked_at(self, client, menu):
+    def test_a_token_that_is_not_valid_is_refused(self, client, menu):
         response = client.get("/api/menu/", headers={"Authorization": "Bearer junk"})
 
-        assert response.status_code == 200
+        assert response.status_code == 401

@@ -1,6 +1,6 @@
 import pytest
 
-from mario.identity import jwks, refresh
+from mario.identity import jwks, not_before, refresh
 from sessions_backend import failover
 from tests.mario.identity.issuer import DISCOVERY, Issuer
 
@@ -23,5 +23,7 @@ def issuer(settings):
         settings.OIDC_OP_AUTHORIZATION_ENDPOINT = f"{running.url}/auth"
         settings.OIDC_OP_LOGOUT_ENDPOINT = f"{running.url}/logout"
         jwks.forget()
+        not_before.forget()
         yield running
         jwks.forget()
+        not_before.forget()

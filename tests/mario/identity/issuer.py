@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from uuid import uuid4
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from joserfc.jwk import RSAKey
 
 CLIENT_ID = "mario-app"
@@ -35,8 +35,26 @@ _SIGNERS: dict[str, Callable[..., bytes]] = {
         hashes.SHA256(),
         padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32),
     ),
+    "ES256": lambda key, message: key.private_key.sign(
+        message, ec.ECDSA(hashes.SHA256())
+    ),
     "HS256": lambda secret, message: hmac.digest(secret, message, "sha256"),
 }
+
+
+def sign_by_hand(
+    header: dict[str, Any], claims: dict[str, Any] | bytes, key: Any
+) -> str:
+    """
+    Sign anything under any header; what is None is left out of it.
+
+    By hand: a library refuses to make most of the tokens that attackers send.
+    """
+    header = {name: value for name, value in header.items() if value is not None}
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    message = encode(json.dumps(header).encode()) + b"." + encode(payload)
+    signature = _SIGNERS[header["alg"]](key, message)
+    return (message + b"." + encode(signature)).decode("ascii")
 
 
 @cache
@@ -139,6 +157,7 @@ class Issuer:
             "preferred_username": "peach",
             "given_name": "Peach",
             "email": "peach@example.com",
+            "scope": "openid profile email cart orders kitchen",
             "realm_access": {"roles": ["customer", "offline_access"]},
             **changes,
         }
@@ -147,20 +166,9 @@ class Issuer:
     def sign(
         self, claims: dict[str, Any] | bytes, *, key: Any = None, **header: Any
     ) -> str:
-        """
-        Sign anything under any header.
-
-        By hand: a library refuses to make most of the tokens that attackers send.
-        """
-        signer = key or self.keys[0]
+        """Sign anything under any header."""
         protected = {"alg": "RS256", "typ": "JWT", "kid": self.keys[0].kid, **header}
-        protected = {
-            name: value for name, value in protected.items() if value is not None
-        }
-        payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
-        message = encode(json.dumps(protected).encode()) + b"." + encode(payload)
-        signature = _SIGNERS[protected["alg"]](signer, message)
-        return (message + b"." + encode(signature)).decode("ascii")
+        return sign_by_hand(protected, claims, key or self.keys[0])
 
     def will_answer(self, nonce: str, **changes: Any) -> dict[str, Any]:
         """Let the token endpoint answer a login whose ID token has the nonce."""

@@ -1,12 +1,16 @@
 import json
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
+from django.urls import URLResolver, get_resolver
 
-from mario.identity import jwks
+from mario.devrealm.environment import REALM_FILE
+from mario.identity import jwks, scopes
 from pizzeria.menu.models import Pizza
 from tests.mario.identity.issuer import Issuer
 from tests.mario.identity.test_login import log_in
@@ -27,6 +31,15 @@ def call(token: str, method: str = "GET", path: str = "/api/cart/", **item):
         content_type="application/json",
         headers={"Authorization": f"Bearer {token}"},
     )
+
+
+def _routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
+    for entry in resolver.url_patterns:
+        route = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from _routes(entry, route)
+        else:
+            yield route
 
 
 def add(token: str, pizza: Pizza):
@@ -144,14 +157,6 @@ class TestRefusal:
         assert response.status_code == 503
         assert response.json()["code"] == "login_unavailable"
 
-    @pytest.mark.parametrize(
-        "header", ["Bearer", "Bearer ", "Bearer a b", "Bearer \xff", "bearer x"]
-    )
-    def test_of_a_malformed_header(self, issuer: Issuer, header: str):
-        response = Client().get("/api/cart/", headers={"Authorization": header})
-
-        assert response.status_code == 401
-
     def test_asks_the_provider_nothing(self, issuer: Issuer):
         jwks.warm()
         before = issuer.requests
@@ -160,6 +165,150 @@ class TestRefusal:
             call(issuer.sign(issuer.claims()))
 
         assert issuer.requests == before
+
+
+class TestScopes:
+    """Each address of the API takes only tokens that are for it."""
+
+    def test_are_named_for_every_route(self, settings):
+        routes = [route for route in _routes(get_resolver()) if route[:4] == "api/"]
+
+        assert len(routes) >= 15
+        without = {scopes.part(route) for route in routes} - set(
+            settings.OIDC_API_SCOPES
+        )
+        assert without == set()
+
+    def test_are_scopes_of_the_realm(self, settings):
+        realm = json.loads(REALM_FILE.read_text())
+        (client,) = [
+            client for client in realm["clients"] if client["clientId"] == "mario-app"
+        ]
+
+        wanted = {scope for scope in settings.OIDC_API_SCOPES.values() if scope}
+
+        assert wanted <= {scope["name"] for scope in realm["clientScopes"]}
+        assert wanted <= set(client["defaultClientScopes"])
+
+    def test_let_a_part_without_one_take_no_token(self, issuer: Issuer, settings):
+        settings.OIDC_API_SCOPES = {}
+
+        response = call(issuer.sign(issuer.claims()))
+
+        assert response.status_code == 403
+        assert response["WWW-Authenticate"] == (
+            'Bearer realm="pizzeria", error="insufficient_scope"'
+        )
+
+    def test_make_no_user_of_a_token_for_something_else(self, issuer: Issuer):
+        response = call(issuer.sign(issuer.claims(scope="openid")))
+
+        assert response.status_code == 403
+        assert not get_user_model().objects.exists()
+
+
+class TestRoles:
+    def is_cook(self) -> bool:
+        return get_user_model().objects.get().has_perm("orders.cook")
+
+    def token(self, issuer: Issuer, *roles: str, age: int = 0) -> str:
+        now = int(time.time()) - age
+        return issuer.sign(issuer.claims(iat=now, realm_access={"roles": [*roles]}))
+
+    def test_are_those_of_the_newest_token(self, issuer: Issuer):
+        call(self.token(issuer, "chef", age=60))
+        assert self.is_cook()
+
+        call(self.token(issuer, "customer", age=30))
+        assert not self.is_cook()
+
+    def test_do_not_come_back_with_an_older_token(self, issuer: Issuer):
+        older = self.token(issuer, "chef", age=60)
+        call(older)
+        call(self.token(issuer, "customer", age=30))
+
+        response = call(older, path="/api/kitchen/orders/")
+
+        assert response.status_code == 403
+        assert not self.is_cook()
+
+    def test_are_written_once_for_a_token(
+        self, issuer: Issuer, django_assert_num_queries
+    ):
+        token = issuer.sign(issuer.claims())
+        call(token)
+
+        # Who it is; reading an empty cart asks for nothing else.
+        with django_assert_num_queries(1):
+            response = call(token)
+
+        assert response.status_code == 200
+
+
+class TestServiceAccount:
+    """A program with client credentials: a user with permissions, and no login."""
+
+    def token(self, issuer: Issuer, **changes) -> str:
+        return issuer.sign(
+            issuer.claims(
+                **{
+                    "sid": None,
+                    "azp": "mario-service",
+                    "client_id": "mario-service",
+                    "sub": "service-account",
+                    "preferred_username": None,
+                    "given_name": None,
+                    "email": None,
+                    "realm_access": {"roles": ["chef"]},
+                    "scope": "kitchen",
+                    **changes,
+                }
+            )
+        )
+
+    def test_may_what_its_roles_may(self, issuer: Issuer):
+        response = call(self.token(issuer), path="/api/kitchen/orders/")
+
+        assert response.status_code == 200
+        assert get_user_model().objects.get().username == "mario-service"
+
+    def test_may_no_more(self, issuer: Issuer):
+        token = self.token(issuer, realm_access={"roles": []})
+
+        assert call(token, path="/api/kitchen/orders/").status_code == 403
+
+    def test_has_no_stored_session(self, issuer: Issuer, pizza, redis_client):
+        token = self.token(issuer, scope="cart kitchen")
+
+        assert add(token, pizza).status_code == 201
+
+        assert redis_client.keys("mario_session:*") == []
+        assert call(token).json()["items"] == []
+
+    def test_of_a_client_that_may_not_call_is_refused(self, issuer: Issuer):
+        assert call(self.token(issuer, azp="pyneuro-public")).status_code == 401
+
+    def test_that_was_switched_off_is_refused(self, issuer: Issuer):
+        call(self.token(issuer), path="/api/kitchen/orders/")
+        get_user_model().objects.update(is_active=False)
+
+        response = call(self.token(issuer), path="/api/kitchen/orders/")
+
+        assert response.status_code == 401
+
+
+def test_a_page_with_login_and_session_asks_once_who_it_is(
+    client, issuer: Issuer, django_assert_max_num_queries
+):
+    log_in(client, issuer)
+
+    # What the person may do takes two queries more, for the links of the page.
+    with django_assert_max_num_queries(3) as queries:
+        response = client.get("/cart/")
+
+    assert response.status_code == 200
+    asked = [query["sql"] for query in queries.captured_queries]
+    assert len([sql for sql in asked if 'FROM "auth_user" WHERE' in sql]) == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,6 +14,7 @@ import pytest
 
 from mario.identity import jwks, keyset, shared, validator
 from mario.identity.exceptions import InvalidToken, ProviderUnavailable
+from sessions_backend import failover
 from tests.mario.identity.issuer import Issuer
 from tests.servers import wait_until
 
@@ -309,6 +310,8 @@ class TestAllProcesses:
                 jwks.key("unknown")
         finally:
             valkey.start()
+            # What it knew of the tests before would be restored.
+            failover.reset()
 
         assert issuer.requests == 2
 
