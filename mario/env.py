@@ -23,6 +23,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from sessions_backend import conf
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # The secret of the realm file that everybody can read; fine on one's own machine.
@@ -76,6 +78,27 @@ def _secret_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _key_secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < conf.SHORTEST_KEY_SECRET:
+        raise ValueError(
+            f"must have {conf.SHORTEST_KEY_SECRET} characters or more; "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'` makes one"
+        )
+    return value
+
+
+def _sealing_keys(value: SecretStr) -> SecretStr:
+    try:
+        for text in value.get_secret_value().split(","):
+            conf.sealing_key(text.strip())
+    except ValueError:
+        raise ValueError(
+            "must be keys of 32 bytes in base64, separated by commas; `python -c "
+            "'import secrets; print(secrets.token_urlsafe(32))'` makes one"
+        ) from None
+    return value
+
+
 def _without_slash(value: str) -> str:
     return value.rstrip("/")
 
@@ -124,6 +147,20 @@ class Environment(BaseSettings):
         ge=10,
         le=10_000,
         description="All the time that one request may wait for Redis.",
+    )
+    session_key_secret: Annotated[SecretStr, AfterValidator(_key_secret)] | None = (
+        Field(
+            default=None,
+            description="With it Redis holds an HMAC of each session's id and no id; "
+            "32 random characters or more. Changing it logs everybody out.",
+        )
+    )
+    session_sealing_keys: Annotated[SecretStr, AfterValidator(_sealing_keys)] | None = (
+        Field(
+            default=None,
+            description="With them the tokens in sessions are encrypted; keys of 32 "
+            "bytes in base64, separated by commas. The first seals, all open.",
+        )
     )
 
     keycloak_server_url: WebUrl = Field(
@@ -204,6 +241,13 @@ class Environment(BaseSettings):
                 "SESSION_ABSOLUTE_HOURS: must be SESSION_TIMEOUT_HOURS or longer"
             )
         return self
+
+    @property
+    def sealing_keys(self) -> list[str]:
+        if self.session_sealing_keys is None:
+            return []
+        keys = self.session_sealing_keys.get_secret_value().split(",")
+        return [key.strip() for key in keys]
 
     @property
     def issuer(self) -> str:

@@ -97,7 +97,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not at run ti
         """End the chosen sessions, or all of the users who have them."""
         if not self.has_delete_permission(request):
             raise PermissionDenied
-        own = request.session.session_key
+        own = getattr(request.session, "record_name", None)
         with budget.of_seconds(operators.BULK_SECONDS):
             live = operators.find_by_handles(request.POST.getlist("handle"))
             if "all_of_users" in request.POST:
@@ -151,7 +151,7 @@ def _rows(found: list[Found], request: HttpRequest) -> list[dict[str, Any]]:
             else None,
             "keys": sorted(one.record or {}),
             "is_damaged": one.record is None,
-            "is_own": one.session_key == request.session.session_key,
+            "is_own": one.name == getattr(request.session, "record_name", None),
         }
         for one in found
     ]

@@ -18,7 +18,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sessions_backend import names
-from sessions_backend.stores.base import Replacement, Store, Stored, Successor
+from sessions_backend.stores.base import (
+    Replacement,
+    Rewrite,
+    Store,
+    Stored,
+    Successor,
+)
 
 _TTL = 60
 _WRITERS = 8
@@ -173,6 +179,37 @@ class StoreContract:
         assert store.remove_many(keys) == len(there)
         assert not any(store.exists(key) for key in keys)
         assert store.remove_many([]) == 0
+
+    def test_many_are_rewritten_where_they_are_as_expected(self, store: Store) -> None:
+        keys = [_new_key() for _ in range(20)]
+        gone, changed, *unchanged = keys
+        for key in keys[1:]:
+            store.create(key, b"old", _TTL)
+        store.replace(changed, b"old", b"theirs", _TTL)
+        changes = [Rewrite(key, b"old", b"new") for key in keys]
+
+        outcomes = list(store.rewrite_many(changes))
+
+        done = [Replacement.DONE] * len(unchanged)
+        assert outcomes == [Replacement.GONE, b"theirs", *done]
+        assert not store.exists(gone)
+        assert store.take(changed) == b"theirs"
+        assert [store.take(key) for key in unchanged] == [b"new"] * len(unchanged)
+        assert list(store.rewrite_many([])) == []
+
+    def test_what_is_rewritten_ends_when_it_would_have(self, store: Store) -> None:
+        key = _new_key()
+        store.create(key, b"old", 5)
+
+        store.rewrite_many([Rewrite(key, b"old", b"new")])
+        # Sent a second time, as after a reply that was lost.
+        again = store.rewrite_many([Rewrite(key, b"old", b"new")])
+
+        assert list(again) == [Replacement.DONE]
+        stored = store.load(key)
+        assert isinstance(stored, Stored)
+        assert stored.raw == b"new"
+        assert 3 < stored.remaining <= 5  # noqa: PLR2004  # what it was created with
 
     def test_a_list_names_what_was_written_into_it(self, store: Store) -> None:
         created, replaced, renewed = keys = [_new_key() for _ in range(3)]

@@ -43,6 +43,17 @@ class SessionStore(StoredSession):
         return self._successor is not None
 
     @property
+    def record_name(self) -> names.RecordName | None:
+        """
+        What leads to this session wherever it is kept, and is no id.
+
+        `SessionStore(name)` opens it. Where SESSION_KEY_SECRET is not set it reads as
+        the id does.
+        """
+        key = self.session_key
+        return None if key is None else names.record_name(key)
+
+    @property
     def created_at(self) -> datetime | None:
         """When the absolute life began; None while SESSION_ABSOLUTE_AGE is not set."""
         self._get_session()  # type: ignore[attr-defined]  # not in the stubs
@@ -87,8 +98,8 @@ class SessionStore(StoredSession):
     # Django's contract --------------------------------------------------------
 
     def exists(self, session_key: str | None) -> bool:
-        return bool(session_key) and failover.store().exists(
-            names.record_key(str(session_key))
+        return names.is_id(session_key) and failover.store().exists(
+            names.record_key(session_key)
         )
 
     def load(self) -> Record:
@@ -111,6 +122,7 @@ class SessionStore(StoredSession):
         :raises CreateError: if a new session's id is already taken
         :raises UpdateError: if the session was deleted since it was loaded
         :raises UnstorableValue: if JSON cannot hold one of its values
+        :raises SessionTooLarge: if it has more than SESSION_MOST_BYTES
         :raises StorageUnavailable: if the store does not answer in time
         """
         finish(self._save(failover.blocking(), must_create=must_create))
@@ -148,7 +160,7 @@ class SessionStore(StoredSession):
     # The same in an event loop ------------------------------------------------
 
     async def aexists(self, session_key: str | None) -> bool:
-        if not session_key:
+        if not names.is_id(session_key):
             return False
         return await failover.astore().exists(names.record_key(session_key))
 

@@ -2,6 +2,7 @@
 Every way the engine can fail, beside Django's own CreateError and UpdateError.
 
 StorageUnavailable    the store cannot be reached in time; 503 with Retry-After
+SessionTooLarge       it has more than SESSION_MOST_BYTES; names its largest key
 UnstorableValue       JSON cannot hold a value of the session; names its key
 DamagedRecord         what is stored is not a session; never leaves the engine
 """
@@ -31,6 +32,10 @@ class StorageUnavailable(Exception):
 
 class UnstorableValue(TypeError):
     """A value of the session cannot be written as JSON without changing it."""
+
+
+class SessionTooLarge(ValueError):
+    """The session has more bytes than SESSION_MOST_BYTES allows, and is not saved."""
 
 
 class DamagedRecord(ValueError):

@@ -16,8 +16,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from sessions_backend import conf, failover, names, record
-from sessions_backend.exceptions import UnstorableValue
+from sessions_backend import conf, failover, names, sealing
+from sessions_backend.exceptions import SessionTooLarge, UnstorableValue
 from sessions_backend.lifetimes import Lifetime
 from sessions_backend.merge import USER_ID
 
@@ -67,12 +67,12 @@ def sessions_of(engine: str) -> Iterator[Former]:
 
 def take_along(former: Former, *, is_dry_run: bool) -> Imported:
     """Store a session under the id that it had."""
-    handle = names.handle(former.session_key)
-    try:
-        raw = record.encode(_with_lifetime(former.data))
-    except UnstorableValue as error:
-        return Imported(handle, str(error), is_new=False)
+    handle = names.handle_of(former.session_key)
     key = names.record_key(former.session_key)
+    try:
+        raw = sealing.seals().encode(_with_lifetime(former.data), key)
+    except (UnstorableValue, SessionTooLarge) as error:
+        return Imported(handle, str(error), is_new=False)
     store = failover.store()
     if is_dry_run:
         return Imported(handle, None, is_new=not store.exists(key))

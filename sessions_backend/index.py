@@ -3,7 +3,8 @@ From a label to the session it belongs to, and the labels that were revoked.
 
 A label is anything that names a login elsewhere, such as "issuer|sid" of an identity
 provider. Each has one key, so every step is atomic and one round trip, on a cluster,
-too. Labels stand in key names as their SHA-256.
+too. Labels stand in key names as their SHA-256. They lead to the name of a session's
+record, never to its id: `SessionStore(name)` opens it, a cookie of that name does not.
 """
 
 from datetime import timedelta
@@ -11,14 +12,14 @@ from datetime import timedelta
 from sessions_backend import failover
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import REVOKED
-from sessions_backend.names import label_key, record_key
+from sessions_backend.names import RecordName, label_key, record_key, record_name
 from sessions_backend.signals import tell_ended
 from sessions_backend.stores.base import Replacement, Store, Stored
 
 
-def lookup(label: str) -> tuple[str | None, bool]:
+def lookup(label: str) -> tuple[RecordName | None, bool]:
     """
-    Return the label's session id, if it has one, and whether it was revoked.
+    Return the name of the label's session, if it has one, and whether it was revoked.
 
     :raises StorageUnavailable: if it cannot be known now
     """
@@ -27,19 +28,20 @@ def lookup(label: str) -> tuple[str | None, bool]:
         return None, False
     if stored.raw == REVOKED:
         return None, True
-    return stored.raw.decode(), False
+    return _name(stored.raw), False
 
 
-def link(label: str, session_key: str, *, ttl: timedelta | int) -> str | None:
+def link(label: str, session_key: str, *, ttl: timedelta | int) -> RecordName | None:
     """
     Lead the label to a session, unless it leads somewhere; return where it leads.
 
-    None if the label was revoked: then no session may be had by it.
+    None if the label was revoked: then no session may be had by it. Here and below
+    `session_key` is a session's id or its record's name.
     """
     present = failover.store().claim(
-        label_key(label), session_key.encode(), _seconds(ttl)
+        label_key(label), record_name(session_key).encode(), _seconds(ttl)
     )
-    return None if present == REVOKED else present.decode()
+    return None if present == REVOKED else _name(present)
 
 
 def relink(
@@ -50,8 +52,13 @@ def relink(
 
     With `expected` only if it still leads there. A revoked label stays revoked.
     """
-    store, key, raw = failover.store(), label_key(label), session_key.encode()
-    present = expected.encode() if expected else store.claim(key, raw, _seconds(ttl))
+    store, key = failover.store(), label_key(label)
+    raw = record_name(session_key).encode()
+    present = (
+        record_name(expected).encode()
+        if expected
+        else store.claim(key, raw, _seconds(ttl))
+    )
     while present != REVOKED:
         outcome = store.replace(key, present, raw, _seconds(ttl))
         if outcome is Replacement.DONE:
@@ -68,12 +75,12 @@ def forbid(label: str, *, ttl: timedelta | int) -> None:
 
     :raises StorageUnavailable: if it cannot be noted now
     """
-    relink(label, REVOKED.decode(), ttl=ttl)
+    relink(label, _name(REVOKED), ttl=ttl)
 
 
-def revoke(label: str, *, ttl: timedelta | int) -> str | None:
+def revoke(label: str, *, ttl: timedelta | int) -> RecordName | None:
     """
-    End the label's session, and let it have none for `ttl`; return the former id.
+    End the label's session, and let it have none for `ttl`; return its former name.
 
     The mark comes first: a request that links the label meanwhile finds it.
 
@@ -85,12 +92,12 @@ def revoke(label: str, *, ttl: timedelta | int) -> str | None:
     # before its reply, finds the first.
     known = _held(store, key)
     former = store.put(key, REVOKED, _seconds(ttl))
-    held = {known, former} - {None, REVOKED}
+    held = {_name(raw) for raw in (known, former) if raw not in {None, REVOKED}}
     for name in held:
-        record = record_key((name or b"").decode())
+        record = record_key(name)
         store.remove(record)
         tell_ended(record)
-    return held.pop().decode() if held else None  # type: ignore[union-attr]  # no None
+    return held.pop() if held else None
 
 
 def _held(store: Store, key: str) -> bytes | None:
@@ -99,6 +106,10 @@ def _held(store: Store, key: str) -> bytes | None:
     except StorageUnavailable:
         return None
     return stored.raw if isinstance(stored, Stored) else None
+
+
+def _name(raw: bytes | None) -> RecordName:
+    return RecordName((raw or b"").decode("utf-8", "replace"))
 
 
 def _seconds(ttl: timedelta | int) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from sessions_backend import budget as budgets
-from sessions_backend import health, names, record
+from sessions_backend import health, names, record, sealing
 from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import DamagedRecord, StorageUnavailable
@@ -278,7 +278,7 @@ class Journal:
             found = redis.load(key)
             if not isinstance(found, Stored):
                 return None
-            expected, merged = found.raw, _merged(base, found.raw, raw)
+            expected, merged = found.raw, _merged(key, base, found.raw, raw)
         elif base.raw == raw:
             is_there = redis.renew(key, ttl, listed_in=change.listed_in)
             return raw if is_there else None
@@ -292,7 +292,7 @@ class Journal:
                 return merged
             if outcome is Replacement.GONE:
                 return None
-            expected, merged = outcome, _merged(base, outcome, raw)
+            expected, merged = outcome, _merged(key, base, outcome, raw)
         raise StorageUnavailable("Too many requests write this session at once.")
 
     # What is known here ------------------------------------------------------
@@ -374,24 +374,25 @@ class Journal:
         health.note("journal_bytes", self._bytes)
 
 
-def _merged(base: Stored | None, earlier: bytes, later: bytes) -> bytes:
+def _merged(key: str, base: Stored | None, earlier: bytes, later: bytes) -> bytes:
+    seals = sealing.seals()
     try:
-        held = record.decode(earlier)
+        held = seals.decode(earlier, key)
     except DamagedRecord:
         return later
-    return record.encode(
-        merge(
-            base={} if base is None else record.decode(base.raw),
-            earlier=held,
-            later=record.decode(later),
-        )
+    merged = merge(
+        base={} if base is None else seals.decode(base.raw, key),
+        earlier=held,
+        later=seals.decode(later, key),
     )
+    # Whatever its size: both were acknowledged.
+    return record.encode(seals.sealed(merged, key))
 
 
 def _settle_put(key: str, raw: bytes, ttl: int, redis: Blocking) -> bytes:
     former = redis.put(key, raw, ttl)
     if raw == REVOKED and former not in {None, REVOKED}:
-        redis.remove(names.record_key((former or b"").decode()))
+        redis.remove(names.record_key(names.RecordName((former or b"").decode())))
     return raw
 
 
@@ -399,7 +400,7 @@ def _settle_label(key: str, raw: bytes, ttl: int, redis: Blocking) -> bytes:
     """Lead a label to the session of the login that was later, unless it was ended."""
     present = redis.claim(key, raw, ttl)
     if present == REVOKED:
-        redis.remove(names.record_key(raw.decode()))
+        redis.remove(names.record_key(names.RecordName(raw.decode())))
     elif present != raw:
         redis.replace(key, None, raw, ttl)
         return raw

@@ -3,9 +3,16 @@ What each key of the engine is called.
 
 A session's record is the only key that begins with the project's prefix; all others
 begin with `sessions:`, which no pattern for records matches.
+
+What follows the prefix is the record's name: the session's id or, with
+SESSION_KEY_SECRET, an HMAC of it. Everything that the engine keeps in Redis holds names
+and never ids, so that with the secret no dump of Redis holds a cookie.
 """
 
 import hashlib
+import hmac
+import re
+from typing import Self, TypeGuard
 
 from sessions_backend import conf
 
@@ -19,14 +26,49 @@ LABEL_PREFIX = f"{AUXILIARY_PREFIX}label:"
 # Where an id that was rotated still leads to, for a short grace.
 SUPERSEDED_PREFIX = f"{AUXILIARY_PREFIX}superseded:"
 LEASE_PREFIX = f"{AUXILIARY_PREFIX}lease:"
+_ID = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
+# As long as the ids that the engine makes: 160 bits.
+_NAME_DIGITS = 40
+
+
+class RecordName(str):
+    """
+    A record's name as Redis has it: leads to the record, and is no id.
+
+    What a cookie says is plain text and never of this type, so that nobody gets into a
+    session with a name that was read in Redis.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> Self:
+        """Stay what it is: as plain text it would be taken for an id."""
+        return self
+
+
+def is_id(text: object) -> TypeGuard[str]:
+    """Say whether this may be an id or a record's name; all else leads nowhere."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def record_name(session_key: str) -> RecordName:
+    """Return the name of a session's record, by its id or by that name itself."""
+    secret = conf.load().key_secret
+    if secret is None or type(session_key) is RecordName:
+        return RecordName(session_key)
+    digest = hmac.digest(secret, session_key.encode(), "sha256")
+    return RecordName(digest.hex()[:_NAME_DIGITS])
 
 
 def record_key(session_key: str) -> str:
-    return conf.load().key_prefix + session_key
+    settings = conf.load()
+    if settings.key_secret is None:
+        return settings.key_prefix + session_key
+    return settings.key_prefix + record_name(session_key)
 
 
-def name_of(key: str) -> str:
-    return key.removeprefix(conf.load().key_prefix)
+def name_of(key: str) -> RecordName:
+    return RecordName(key.removeprefix(conf.load().key_prefix))
 
 
 def is_record(key: str) -> bool:
@@ -55,8 +97,13 @@ def is_lease(key: str) -> bool:
 
 
 def handle(text: str) -> str:
-    """Return what may be shown for an id or a key, which are as good as passwords."""
+    """Return what may be shown for a name or a key, which may be as good as an id."""
     return _sha256(text)[:16]
+
+
+def handle_of(session_key: str) -> str:
+    """Return what may be shown for a session, by its id or its record's name."""
+    return handle(record_name(session_key))
 
 
 def _sha256(text: str) -> str:

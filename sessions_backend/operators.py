@@ -1,8 +1,9 @@
 """
 What an operator may see of sessions and do to them.
 
-A session id is as good as a password: it is shown by a handle, the beginning of its
-SHA-256, which leads to the session for who may ask Redis, and for nobody else.
+A session's id is as good as a password: it is shown by a handle, the beginning of the
+SHA-256 of its record's name, which leads to the session for who may ask Redis, and for
+nobody else.
 """
 
 import re
@@ -14,12 +15,13 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from sessions_backend import budget, conf, failover, names, record
+from sessions_backend import budget, conf, failover, names, sealing
 from sessions_backend.exceptions import DamagedRecord
 from sessions_backend.merge import USER_ID
+from sessions_backend.names import RecordName
 from sessions_backend.record import Record
 from sessions_backend.signals import session_revoked, tell_ended
-from sessions_backend.stores.base import Stored, Unreadable
+from sessions_backend.stores.base import Replacement, Rewrite, Stored, Unreadable
 
 # What work on many sessions may take; a request's own budget is for one.
 BULK_SECONDS = 10.0
@@ -35,13 +37,13 @@ _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
 class Found(NamedTuple):
-    session_key: str
+    name: RecordName
     record: Record | None
     seconds_left: float
 
     @property
     def handle(self) -> str:
-        return handle_of(self.session_key)
+        return names.handle(self.name)
 
     @property
     def user_id(self) -> str | None:
@@ -49,23 +51,32 @@ class Found(NamedTuple):
         return None if user_id is None else str(user_id)
 
 
+class Resealed(NamedTuple):
+    """How many records were looked at, sealed anew, and could not be opened."""
+
+    seen: int
+    changed: int
+    damaged: int
+
+
 def handle_of(session_key: str) -> str:
-    return names.handle(session_key)
+    return names.handle_of(session_key)
 
 
 def all_sessions(*, limit: int) -> Iterator[Found]:
-    for batch in batched(_session_keys(limit), _READ_AT_ONCE):
-        keys = [names.record_key(session_key) for session_key in batch]
+    for batch in batched(_names(limit), _READ_AT_ONCE):
+        keys = [names.record_key(name) for name in batch]
         with budget.of_seconds(BULK_SECONDS):
             stored = failover.store().load_many(keys)
-        for session_key, held in zip(batch, stored, strict=True):
-            if found := _found(session_key, held):
+        for name, held in zip(batch, stored, strict=True):
+            if found := _found(name, held):
                 yield found
 
 
-def find(name: str) -> Found | None:
+def find(text: str) -> Found | None:
     """Return the session of an id or a handle; None if there is none."""
-    return read(name) or next(iter(find_by_handles({name})), None)
+    found = read(text) if names.is_id(text) else None
+    return found or next(iter(find_by_handles({text})), None)
 
 
 def find_by_handles(handles: Collection[str]) -> list[Found]:
@@ -74,28 +85,30 @@ def find_by_handles(handles: Collection[str]) -> list[Found]:
     if not wanted:
         return []
     found = []
-    for session_key in _session_keys(MOST_SEARCHED):
-        if handle_of(session_key) in wanted:
-            found.append(read(session_key))
+    for name in _names(MOST_SEARCHED):
+        if names.handle(name) in wanted:
+            found.append(read(name))
             if len(found) == len(wanted):
                 break
     return [one for one in found if one is not None]
 
 
 def read(session_key: str) -> Found | None:
-    """Return one session; its record is None if it cannot be read."""
-    return _found(session_key, failover.store().load(names.record_key(session_key)))
+    """Return a session by its id or name; its record is None if it cannot be read."""
+    name = names.record_name(session_key)
+    return _found(name, failover.store().load(names.record_key(name)))
 
 
-def _found(session_key: str, stored: Stored | Unreadable | None) -> Found | None:
+def _found(name: RecordName, stored: Stored | Unreadable | None) -> Found | None:
     if stored is None:
         return None
     if not isinstance(stored, Stored):
-        return Found(session_key, None, 0)
+        return Found(name, None, 0)
     try:
-        return Found(session_key, record.decode(stored.raw), stored.remaining)
+        held = sealing.seals().decode(stored.raw, names.record_key(name))
+        return Found(name, held, stored.remaining)
     except DamagedRecord:
-        return Found(session_key, None, stored.remaining)
+        return Found(name, None, stored.remaining)
 
 
 def users_named(text: str) -> list[str]:
@@ -127,11 +140,11 @@ def of_user(user_id: object) -> list[Found]:
     """
     store, list_key = failover.store(), names.user_list_key(str(user_id))
     with budget.of_seconds(BULK_SECONDS):
-        listed = store.listed(list_key)
+        listed = [RecordName(name) for name in store.listed(list_key)]
         stored = store.load_many([names.record_key(name) for name in listed])
         found = [_found(name, held) for name, held in zip(listed, stored, strict=True)]
         theirs = [one for one in found if one and one.user_id == str(user_id)]
-        kept = {one.session_key for one in theirs}
+        kept = {one.name for one in theirs}
         if gone := [name for name in listed if name not in kept]:
             store.unlist(list_key, gone)
     return theirs
@@ -139,7 +152,7 @@ def of_user(user_id: object) -> list[Found]:
 
 def revoke(found: Found) -> bool:
     """End a session and tell the project; False if it had ended meanwhile."""
-    if not failover.store().remove(names.record_key(found.session_key)):
+    if not failover.store().remove(names.record_key(found.name)):
         return False
     _tell(found)
     return True
@@ -147,15 +160,16 @@ def revoke(found: Found) -> bool:
 
 def revoke_all(user_id: object, *, keep: str | None = None) -> int:
     """
-    End every session of a user, except that of the id `keep`; return how many.
+    End every session of a user, except that of the id or name `keep`; count them.
 
     :raises StorageUnavailable: while Redis is away, for it keeps the list
     """
-    theirs = [found for found in of_user(user_id) if found.session_key != keep]
-    keys = [names.record_key(found.session_key) for found in theirs]
+    kept = None if keep is None else names.record_name(keep)
+    theirs = [found for found in of_user(user_id) if found.name != kept]
+    keys = [names.record_key(found.name) for found in theirs]
     with budget.of_seconds(BULK_SECONDS):
         count = failover.store().remove_many(keys)
-        ended = [found.session_key for found in theirs]
+        ended = [found.name for found in theirs]
         failover.store().unlist(names.user_list_key(str(user_id)), ended)
     for found in theirs:
         _tell(found)
@@ -170,7 +184,7 @@ def repair_lists(*, on_progress: Callable[[int], None] | None = None) -> int:
             continue
         ttl = min(max(int(found.seconds_left), 1), LONGEST_SECONDS)
         failover.store().renew(
-            names.record_key(found.session_key),
+            names.record_key(found.name),
             ttl,
             listed_in=names.user_list_key(found.user_id),
         )
@@ -188,10 +202,59 @@ def known_here() -> list[Found]:
     return [one for one in found if one is not None]
 
 
+def reseal(*, on_progress: Callable[[int], None] | None = None) -> Resealed:
+    """
+    Seal every record as today's settings say: with the first key, and no member more.
+
+    Two round trips for each 500 sessions, and one more for what others have written
+    meanwhile. Ends of sessions stay, and so does what cannot be opened. It can be run
+    again at any time.
+    """
+    seen = changed = damaged = 0
+    for batch in batched(_names(MOST_SEARCHED), _READ_AT_ONCE):
+        keys = [names.record_key(name) for name in batch]
+        with budget.of_seconds(BULK_SECONDS):
+            held = failover.store().load_many(keys)
+            stored = {
+                key: one.raw
+                for key, one in zip(keys, held, strict=True)
+                if isinstance(one, Stored)
+            }
+            done, broken = _reseal(stored)
+        seen, changed, damaged = seen + len(stored), changed + done, damaged + broken
+        if on_progress is not None:
+            on_progress(seen)
+    return Resealed(seen, changed, damaged)
+
+
+def _reseal(stored: dict[str, bytes]) -> tuple[int, int]:
+    """Return how many of these records were changed, and how many are damaged."""
+    done = damaged = 0
+    while stored:
+        changes = []
+        for key, raw in stored.items():
+            try:
+                resealed = sealing.resealed(raw, key)
+            except DamagedRecord:
+                damaged += 1
+                continue
+            if resealed is not None:
+                changes.append(Rewrite(key, raw, resealed))
+        outcomes = failover.store().rewrite_many(changes)
+        done += sum(outcome is Replacement.DONE for outcome in outcomes)
+        # What another writer was faster with is looked at again, until none was.
+        stored = {
+            change.key: outcome
+            for change, outcome in zip(changes, outcomes, strict=True)
+            if isinstance(outcome, bytes)
+        }
+    return done, damaged
+
+
 def _tell(found: Found) -> None:
-    tell_ended(names.record_key(found.session_key))
+    tell_ended(names.record_key(found.name))
     session_revoked.send(
-        sender=revoke, session_key=found.session_key, record=found.record or {}
+        sender=revoke, session_key=found.name, record=found.record or {}
     )
 
 
@@ -216,7 +279,6 @@ def _veiled(value: Any) -> Any:
     return MASK if isinstance(value, str) else value
 
 
-def _session_keys(limit: int) -> Iterator[str]:
-    prefix = conf.load().key_prefix
-    for key in failover.store().keys(prefix, limit=limit):
-        yield key.removeprefix(prefix)
+def _names(limit: int) -> Iterator[RecordName]:
+    for key in failover.store().keys(conf.load().key_prefix, limit=limit):
+        yield names.name_of(key)

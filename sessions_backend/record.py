@@ -12,7 +12,11 @@ from typing import Any
 
 import orjson
 
-from sessions_backend.exceptions import DamagedRecord, UnstorableValue
+from sessions_backend.exceptions import (
+    DamagedRecord,
+    SessionTooLarge,
+    UnstorableValue,
+)
 
 type Record = dict[str, Any]
 
@@ -40,6 +44,23 @@ def encode(record: Record) -> bytes:
         return orjson.dumps(record, default=_as_list)
     except TypeError:
         return _encode_with_big_integers(record)
+
+
+def demand_size(raw: bytes, record: Record, *, most: int) -> None:
+    """
+    Make sure that a record which was written has at most so many bytes.
+
+    :raises SessionTooLarge: if it has more; names its largest key
+    """
+    if len(raw) <= most:
+        return
+    sizes = {key: len(encode({key: value})) for key, value in record.items()}
+    largest = max(sizes, key=lambda key: sizes[key])
+    raise SessionTooLarge(
+        f"The session cannot be stored: it has {len(raw)} bytes, and "
+        f"SESSION_MOST_BYTES allows {most}. The largest of its keys is "
+        f"{largest[:80]!r}, with {sizes[largest]} bytes."
+    )
 
 
 def quick_encode(record: Record) -> bytes | None:

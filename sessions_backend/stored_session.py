@@ -8,11 +8,10 @@ Each step is written once, as a coroutine: `finish` runs it over blocking socket
 event loop awaits it.
 """
 
-import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.sessions.backends.base import (
     CreateError,
@@ -20,7 +19,7 @@ from django.contrib.sessions.backends.base import (
     UpdateError,
 )
 
-from sessions_backend import conf, damaged, health, lifetimes, names, record
+from sessions_backend import conf, damaged, health, lifetimes, names, record, sealing
 from sessions_backend.exceptions import (
     DamagedRecord,
     StorageUnavailable,
@@ -39,13 +38,19 @@ from sessions_backend.stores.base import (
 )
 
 _ID_BYTES = 20
-_VALID_ID = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
 # Each lost race means that another writer won one: this many in a row is a fault.
 _MOST_MERGES = 64
 _LONGEST_TTL = 10 * 365 * 86400
 # In what a rotated session leaves behind: the name of the record that goes on.
 _SUCCESSOR = "superseded_by"
 _DATA = "data"
+
+
+class _Left(NamedTuple):
+    """What a rotated id leaves behind: the name that goes on, and what may be seen."""
+
+    name: names.RecordName
+    data: Record
 
 
 class StoredSession(SessionBase):
@@ -56,9 +61,10 @@ class StoredSession(SessionBase):
     _remaining: float
     _lifetime: Lifetime | None
     _listed_for: object
-    _successor: str | None
+    _successor: names.RecordName | None
 
     def __init__(self, session_key: str | None = None) -> None:
+        self._seals = sealing.seals()
         self._forget_stored()
         super().__init__(session_key)
 
@@ -67,14 +73,14 @@ class StoredSession(SessionBase):
         return self._at_most_until_the_end(age, **kwargs)
 
     def _validate_session_key(self, key: object) -> bool:
-        return isinstance(key, str) and _VALID_ID.fullmatch(key) is not None
+        return names.is_id(key)
 
     def _get_new_session_key(self) -> str:
         # Nobody is asked whether it is free: create() finds out on the same trip.
         return secrets.token_hex(_ID_BYTES)
 
     def _key(self) -> str:
-        return names.record_key(str(self.session_key))
+        return names.record_key(self.session_key or "")
 
     # Reading ------------------------------------------------------------------
 
@@ -99,18 +105,19 @@ class StoredSession(SessionBase):
     async def _read(
         self, store: AsyncStore
     ) -> tuple[Record, bytes, float, Lifetime | None] | None:
-        stored = await store.load(self._key())
+        key = self._key()
+        stored = await store.load(key)
         if stored is None:
             return await self._read_superseded(store)
         if isinstance(stored, Unreadable):
-            damaged.note_unreadable(self._key(), stored.reason)
+            damaged.note_unreadable(key, stored.reason)
             return None
         try:
-            data = record.decode(stored.raw)
+            data = self._seals.decode(stored.raw, key)
             lifetime = self._take_lifetime(data)
             lifetimes.check_expiry(data)
         except DamagedRecord as error:
-            await damaged.set_aside(store, self._key(), stored.raw, str(error))
+            await damaged.set_aside(store, key, stored.raw, str(error))
             return None
         if lifetime and lifetime.remaining_seconds(datetime.now(UTC)) <= 0:
             return None
@@ -123,15 +130,24 @@ class StoredSession(SessionBase):
         left = await self._left_behind(store)
         if left is None:
             return None
-        self._successor = left[_SUCCESSOR]
-        data: Record = left[_DATA]
-        return data, record.encode(data), float("inf"), None
+        self._successor = left.name
+        return left.data, self._seals.encode(left.data, self._key()), float("inf"), None
 
-    async def _left_behind(self, store: AsyncStore) -> Record | None:
+    async def _left_behind(self, store: AsyncStore) -> _Left | None:
         if not conf.load().rotation_grace_seconds:
             return None
-        stored = await store.load(names.superseded_key(self._key()))
-        return record.decode(stored.raw) if isinstance(stored, Stored) else None
+        key = self._key()
+        stored = await store.load(names.superseded_key(key))
+        if not isinstance(stored, Stored):
+            return None
+        try:
+            left = record.decode(stored.raw)
+            data = self._seals.opened(left[_DATA], key)
+            return _Left(names.RecordName(left[_SUCCESSOR]), data)
+        except (DamagedRecord, KeyError, TypeError, AttributeError) as error:
+            # It lives for seconds, so it is not worth keeping aside.
+            damaged.note_unreadable(key, f"what a rotation has left: {error!r}")
+            return None
 
     # Writing ------------------------------------------------------------------
 
@@ -173,7 +189,7 @@ class StoredSession(SessionBase):
 
     async def _delete(self, store: AsyncStore, session_key: str | None) -> None:
         session_key = session_key or self.session_key
-        if session_key:
+        if names.is_id(session_key):
             key = names.record_key(session_key)
             await store.remove(key)
             tell_ended(key)
@@ -190,7 +206,7 @@ class StoredSession(SessionBase):
         present = await store.take(former_key, leaving=self._leaving(former_key, base))
         if was_superseded or base is None or present == base:
             return
-        self._merge(base, present or b"{}")
+        self._merge(base, present or b"{}", former_key)
         await self._save_existing(store)
 
     def _leaving(self, former_key: str, base: bytes | None) -> Successor | None:
@@ -198,11 +214,11 @@ class StoredSession(SessionBase):
         grace = conf.load().rotation_grace_seconds
         if not grace or base is None:
             return None
-        seen = record.decode(base)
+        seen = self._seals.decode(base, former_key)
         self._take_lifetime(seen)
         left = {
             _SUCCESSOR: names.name_of(self._key()),
-            _DATA: without_login(seen),
+            _DATA: self._seals.sealed(without_login(seen), former_key),
         }
         key = names.superseded_key(former_key)
         return Successor(key, record.encode(left), grace)
@@ -238,7 +254,7 @@ class StoredSession(SessionBase):
             if outcome is Replacement.GONE:
                 await self._follow_rotation(store)
                 return
-            self._merge(self._raw or b"{}", outcome)
+            self._merge(self._raw or b"{}", outcome, self._key())
             self._raw = outcome
         raise _too_busy()
 
@@ -263,7 +279,7 @@ class StoredSession(SessionBase):
         left = await self._left_behind(store)
         if left is None:
             raise UpdateError
-        self._successor = left[_SUCCESSOR]
+        self._successor = left.name
         await self._save_to_successor(store)
 
     async def _save_to_successor(self, store: AsyncStore) -> None:
@@ -272,41 +288,54 @@ class StoredSession(SessionBase):
 
         The old id has no part in the login: its keys neither leave nor enter here.
         """
-        key = names.record_key(str(self._successor))
-        base = without_login(record.decode(self._raw or b"{}"))
+        own_key, key = self._key(), names.record_key(self._successor or "")
+        base = without_login(self._seals.decode(self._raw or b"{}", own_key))
         self._take_lifetime(base)
         later = without_login(self._session_cache)
         for _ in range(_MOST_MERGES):
             stored = await store.load(key)
             if not isinstance(stored, Stored):
                 raise UpdateError
-            merged = merge(base=base, earlier=record.decode(stored.raw), later=later)
+            earlier = await self._decoded_or_set_aside(store, key, stored.raw)
+            merged = merge(base=base, earlier=earlier, later=later)
             ttl = max(min(int(stored.remaining), _LONGEST_TTL), 1)
-            raw = record.encode(merged)
+            raw = self._seals.encode(merged, key)
             outcome = await store.replace(key, stored.raw, raw, ttl)
             if outcome is Replacement.DONE:
-                self._raw = record.encode(later)
+                self._raw = self._seals.encode(later, own_key)
                 return
             if outcome is Replacement.GONE:
                 raise UpdateError
         raise _too_busy()
+
+    async def _decoded_or_set_aside(
+        self, store: AsyncStore, key: str, raw: bytes
+    ) -> Record:
+        try:
+            return self._seals.decode(raw, key)
+        except DamagedRecord as error:
+            await damaged.set_aside(store, key, raw, str(error))
+            raise UpdateError from error
 
     async def _end(self, store: AsyncStore) -> None:
         if not await store.remove(self._key()):
             raise UpdateError
         tell_ended(self._key())
 
-    def _merge(self, base: bytes, earlier: bytes) -> None:
-        """Take another writer's changes into this session, before it is stored."""
+    def _merge(self, base: bytes, earlier: bytes, key: str) -> None:
+        """
+        Take another writer's changes into this session, before it is stored.
+
+        Both are of the record under `key`, which a rotation has just left.
+        """
+        decode = self._seals.decode
+        loaded, mine = decode(base, key), decode(self._encoded(), self._key())
         try:
-            theirs = record.decode(earlier)
+            # Read last: what is taken from it keeps its seals.
+            theirs = decode(earlier, key)
         except DamagedRecord:
-            theirs = record.decode(base)
-        merged = merge(
-            base=record.decode(base),
-            earlier=theirs,
-            later=record.decode(self._encoded()),
-        )
+            theirs = loaded
+        merged = merge(base=loaded, earlier=theirs, later=mine)
         self._lifetime = self._take_lifetime(merged)
         absorb(self._session_cache, merged)
         health.count("merged_saves")
@@ -316,12 +345,18 @@ class StoredSession(SessionBase):
     def _encoded(self) -> bytes:
         if self._lifetime is None:
             self._lifetime = self._fresh_lifetime()
-        return record.encode(self._as_stored())
+        stored = self._as_stored()
+        raw = record.encode(stored)
+        record.demand_size(raw, stored, most=conf.load().most_bytes)
+        return raw
 
     def _as_stored(self) -> Record:
-        if self._lifetime is None:
-            return self._session_cache
-        return self._lifetime.written_into(self._session_cache)
+        stored = self._session_cache
+        if self._lifetime is not None:
+            stored = self._lifetime.written_into(stored)
+        if self._seals.are_made:
+            stored = self._seals.sealed(stored, self._key())
+        return stored
 
     def _differs_from_stored(self) -> bool:
         if self._raw is None or not hasattr(self, "_session_cache"):

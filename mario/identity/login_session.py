@@ -66,7 +66,7 @@ def open_for_browser(
     """
     if not is_available(request.session):
         request.session = empty_session()
-    former_id = request.session.session_key
+    former_id, former = request.session.session_key, name_of(request.session)
     login(request, user, backend=_BACKEND)
     session = request.session
     if session.session_key == former_id:
@@ -80,12 +80,12 @@ def open_for_browser(
         session.save()
         return
     earlier_key = _earlier_session(name)
-    if earlier_key and earlier_key not in (former_id, session.session_key):
+    if earlier_key and earlier_key not in (former, name_of(session)):
         _take_over(session, earlier_key, user)
     session.save()
     # A sid that was logged out here stays so for bearers: only the browser, whose
     # person has just come back from Keycloak, may go on with it.
-    index.relink(name, str(session.session_key), ttl=lifetime())
+    index.relink(name, name_of(session), ttl=lifetime())
 
 
 def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
@@ -181,7 +181,7 @@ def _make_for_bearer(
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session[USER_INFO] = people.user_info(claims)
     session.save()
-    key = str(session.session_key)
+    key = name_of(session)
     if ended_key and index.relink(name, key, ttl=lifetime(), expected=ended_key):
         return session
     winner = index.link(name, key, ttl=lifetime())
@@ -192,6 +192,11 @@ def _make_for_bearer(
     if winner is None:
         raise InvalidToken("its login was logged out")
     return empty_session(winner)
+
+
+def name_of(session: SessionBase) -> str:
+    """Return what leads to a session from elsewhere; its id is for the cookie alone."""
+    return session.record_name or ""  # type: ignore[attr-defined]  # the engine's
 
 
 def _earlier_session(name: str) -> str | None:

@@ -61,7 +61,7 @@ def ensure_fresh(session: SessionBase) -> Outcome:
     tokens = KeptTokens.of(session)
     if tokens is None or not tokens.is_due(time.time()):
         return Outcome.UNCHANGED
-    job = _renewals.begin(str(session.session_key), tokens.generation)
+    job = _renewals.begin(login_session.name_of(session), tokens.generation)
     if not tokens.has_expired(time.time()):
         return Outcome.UNCHANGED
     patience: float = settings.OIDC_REFRESH_PATIENCE

@@ -9,6 +9,10 @@ SESSION_CACHE_ALIAS = "sessions"
 SESSION_REDIS_ENABLED = env.redis_enabled
 SESSION_REDIS_KEY_PREFIX = env.redis_key_prefix
 SESSION_REDIS_BUDGET_MS = env.session_redis_budget_ms
+SESSION_KEY_SECRET = (
+    env.session_key_secret.get_secret_value() if env.session_key_secret else None
+)
+SESSION_SEALING_KEYS = env.sealing_keys
 SESSION_COOKIE_AGE = round(env.session_timeout_hours * 3600)
 SESSION_ABSOLUTE_AGE = round(env.session_absolute_hours * 3600)
 SESSION_COOKIE_NAME = "mario_session"

@@ -39,6 +39,14 @@ class Successor(NamedTuple):
     ttl: int
 
 
+class Rewrite(NamedTuple):
+    """Other bytes for a record that says the same, such as sealed with another key."""
+
+    key: str
+    expected: bytes
+    raw: bytes
+
+
 class AsyncStore(Protocol):
     """
     Each method may raise StorageUnavailable.
@@ -73,6 +81,12 @@ class AsyncStore(Protocol):
         Return what stands there instead if it is something else. Never bring a key
         back.
         """
+        ...
+
+    async def rewrite_many(
+        self, changes: Sequence[Rewrite]
+    ) -> Sequence[Replacement | bytes]:
+        """Replace what is as expected, as `replace` does; the ends of keys stay."""
         ...
 
     async def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
@@ -137,6 +151,10 @@ class Store(Protocol):
         listed_in: str | None = None,
     ) -> Replacement | bytes: ...
 
+    def rewrite_many(
+        self, changes: Sequence[Rewrite]
+    ) -> Sequence[Replacement | bytes]: ...
+
     def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool: ...
 
     def remove(self, key: str) -> bool: ...
@@ -200,6 +218,9 @@ class Blocking:
         listed_in: str | None = None,
     ) -> Replacement | bytes:
         return finish(self._store.replace(key, expected, raw, ttl, listed_in=listed_in))
+
+    def rewrite_many(self, changes: Sequence[Rewrite]) -> Sequence[Replacement | bytes]:
+        return finish(self._store.rewrite_many(changes))
 
     def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
         return finish(self._store.renew(key, ttl, listed_in=listed_in))

@@ -21,6 +21,7 @@ from sessions_backend.journal import Journal
 from sessions_backend.recovery import Recovery
 from sessions_backend.stores.base import (
     Replacement,
+    Rewrite,
     Stored,
     Successor,
     Unreadable,
@@ -121,6 +122,15 @@ class FailingOverStore:
         ):
             return await self.replace(key, expected, raw, ttl, listed_in=listed_in)
         return outcome
+
+    async def rewrite_many(
+        self, changes: Sequence[Rewrite]
+    ) -> list[Replacement | bytes]:
+        outcomes: list[Replacement | bytes]
+        outcomes = await self._only_redis(self._redis.rewrite_many, changes)
+        for change in changes:
+            self._copies.forget(change.key)
+        return outcomes
 
     async def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
         is_there: bool = await self._either(

@@ -16,7 +16,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from sessions_backend import budget as budgets
 from sessions_backend import names
 from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.stores.base import Replacement, Stored, Successor
+from sessions_backend.stores.base import Replacement, Rewrite, Stored, Successor
 
 # Django's own default of 300 would log people out at random.
 MAX_ENTRIES = 100_000
@@ -82,6 +82,9 @@ class LocalStore:
             self._write(key, raw, ttl)
         self._list(key, listed_in, ttl)
         return Replacement.DONE
+
+    def rewrite_many(self, changes: Sequence[Rewrite]) -> list[Replacement | bytes]:
+        return [self._rewrite(change) for change in changes]
 
     def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
         with self._locked(key):
@@ -194,10 +197,21 @@ class LocalStore:
         remaining = ends_at - time.time()
         return Stored(raw, remaining) if remaining > 0 else None
 
-    def _write(self, key: str, raw: bytes, ttl: int) -> None:
+    def _write(self, key: str, raw: bytes, ttl: float) -> None:
         now = time.time()
         with _outages_translated():
             self._where.set(key, (raw, now + ttl, now), ttl)
+
+    def _rewrite(self, change: Rewrite) -> Replacement | bytes:
+        key, expected, raw = change
+        with self._locked(key):
+            present = self._entry(key)
+            if present is None:
+                return Replacement.GONE
+            if present.raw not in {expected, raw}:
+                return present.raw
+            self._write(key, raw, present.remaining)
+            return Replacement.DONE
 
     def _list(self, key: str, list_key: str | None, ttl: int) -> None:
         if list_key is None:

@@ -13,11 +13,12 @@ from sessions_backend import health, names
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import (
     Replacement,
+    Rewrite,
     Stored,
     Successor,
     Unreadable,
 )
-from sessions_backend.stores.scripts import REPLACE, Script
+from sessions_backend.stores.scripts import REPLACE, REWRITE, Script
 from sessions_backend.stores.transport import Command, Preamble, Transport
 
 logger = logging.getLogger("sessions_backend")
@@ -112,6 +113,20 @@ class RedisStore:
                 return bytes(answer)
         await self._take_off_list(key, listed_in)
         return Replacement.GONE
+
+    async def rewrite_many(
+        self, changes: Sequence[Rewrite]
+    ) -> list[Replacement | bytes]:
+        outcomes: list[Replacement | bytes] = []
+        for batch in _batches(changes):
+            answers = await self._run_many(REWRITE, batch)
+            for answer, change in zip(answers, batch, strict=True):
+                if answer in {1, change.raw}:
+                    # The same bytes: this call's own, sent again, or another's.
+                    outcomes.append(Replacement.DONE)
+                else:
+                    outcomes.append(bytes(answer) if answer else Replacement.GONE)
+        return outcomes
 
     async def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
         done, *_ = await self._ask(
@@ -271,6 +286,29 @@ class RedisStore:
             call = pack(("EVAL", script.source, 1, key, *arguments))
             (reply,) = await self._ask(Command(key, call))
         return reply
+
+    async def _run_many(
+        self, script: Script, calls: Sequence[tuple[str, *tuple[bytes, ...]]]
+    ) -> list[Any]:
+        """Run a script for many keys, each with its arguments, in one or two trips."""
+
+        def packed(name: str, what: bytes, key: str, *arguments: bytes) -> Command:
+            return Command(key, pack((name, what, 1, key, *arguments)))
+
+        answers = await self._ask(
+            *(packed("EVALSHA", script.sha, *call) for call in calls),
+            tolerated="NOSCRIPT",
+        )
+        unknown = [
+            position
+            for position, answer in enumerate(answers)
+            if isinstance(answer, hiredis.ReplyError)
+        ]
+        again = [packed("EVAL", script.source, *calls[place]) for place in unknown]
+        replies = await self._ask(*again) if again else []
+        for position, reply in zip(unknown, replies, strict=True):
+            answers[position] = reply
+        return answers
 
     async def _ask(
         self,

@@ -26,3 +26,12 @@ if present ~= ARGV[1] then return present end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """)
+
+# The same without a time: ARGV: what was loaded, the new bytes. The key's end stays.
+REWRITE = Script("""
+local present = redis.call('GET', KEYS[1])
+if not present then return 0 end
+if present ~= ARGV[1] then return present end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return 1
+""")

@@ -14,7 +14,11 @@ from django.test import RequestFactory, override_settings
 
 from sessions_backend import failover, health
 from sessions_backend.engine import SessionStore
-from sessions_backend.exceptions import StorageUnavailable, UnstorableValue
+from sessions_backend.exceptions import (
+    SessionTooLarge,
+    StorageUnavailable,
+    UnstorableValue,
+)
 
 PREFIX = "mario_session:"
 DAY = 86400
@@ -226,6 +230,20 @@ class TestSave:
         with pytest.raises(UnstorableValue, match=r"\['cart'\]\['at'\]"):
             request.save()
         assert opened(stored_session)["cart"] == {"a": 1}
+
+    @override_settings(SESSION_MOST_BYTES=2000)
+    def test_refuses_what_is_too_large_and_names_its_largest_key(self, stored_session):
+        request = opened(stored_session)
+        request["notes"] = ["è" * 100] * 10
+        request["cart"]["b"] = "x" * 500
+
+        with pytest.raises(SessionTooLarge, match=r"2000.*'notes', with 20\d\d bytes"):
+            request.save()
+
+        assert opened(stored_session).load() == {"cart": {"a": 1}}
+        del request["notes"]
+        request.save()
+        assert len(opened(stored_session)["cart"]["b"]) == 500
 
     def test_must_create_refuses_a_taken_id(self, stored_session):
         with pytest.raises(CreateError):

@@ -62,6 +62,8 @@ class TestFailingOverStoreWithoutRedis(StoreContract):
     test_many_are_loaded_in_the_order_asked_for = None  # type: ignore[assignment]  # never seen here
     # Of a user's sessions those that others have made are not known.
     test_many_are_removed_and_those_that_were_there_counted = None  # type: ignore[assignment]
+    test_many_are_rewritten_where_they_are_as_expected = None  # type: ignore[assignment]
+    test_what_is_rewritten_ends_when_it_would_have = None  # type: ignore[assignment]
     test_a_list_names_what_was_written_into_it = None  # type: ignore[assignment]
     test_a_list_does_not_name_what_was_not_written = None  # type: ignore[assignment]
     test_a_list_lives_as_long_as_its_longest_session = None  # type: ignore[assignment]

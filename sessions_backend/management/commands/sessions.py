@@ -36,6 +36,7 @@ class Command(BaseCommand):
         stats = actions.add_parser("stats", help="Count what is stored and known.")
         stats.add_argument("--json", action="store_true", dest="is_json")
         actions.add_parser("repair", help="Make the lists of users' sessions anew.")
+        actions.add_parser("reseal", help="Seal every record with the first key.")
         importing = actions.add_parser("import", help="Take another engine's along.")
         importing.add_argument("--from", dest="engine", required=True)
         importing.add_argument("--dry-run", action="store_true", dest="is_dry_run")
@@ -81,7 +82,7 @@ class Command(BaseCommand):
 
     def _revoke_user(self, *, user: str, kept: str | None, **_: Any) -> None:
         self._demand_redis()
-        keep = None if kept is None else self._found(kept).session_key
+        keep = None if kept is None else self._found(kept).name
         count = operators.revoke_all(_user_id(user), keep=keep)
         self.stdout.write(self.style.SUCCESS(f"{count} sessions have ended."))
 
@@ -98,6 +99,18 @@ class Command(BaseCommand):
         self._demand_redis()
         count = operators.repair_lists(on_progress=self._progress)
         self.stdout.write(self.style.SUCCESS(f"{count} sessions are on their lists."))
+
+    def _reseal(self, **_: Any) -> None:
+        self._demand_redis()
+        result = operators.reseal(on_progress=self._progress)
+        self.stdout.write(
+            f"{result.changed} of {result.seen} sessions were sealed anew."
+        )
+        if result.damaged:
+            raise CommandError(
+                f"{result.damaged} sessions cannot be read, and were left as they "
+                "are. Is a key missing in SESSION_SEALING_KEYS?"
+            )
 
     def _import(self, *, engine: str, is_dry_run: bool, **_: Any) -> None:
         self._demand_redis()
@@ -117,7 +130,7 @@ class Command(BaseCommand):
         verb = "would be taken along" if is_dry_run else "were taken along"
         self.stdout.write(f"{new} of {seen} sessions {verb}, {refused} refused.")
         if refused:
-            raise CommandError("Some sessions cannot be stored as JSON; see above.")
+            raise CommandError("Some sessions cannot be stored; see above.")
 
     def _progress(self, count: int) -> None:
         self.stderr.write(f"{count} …")

@@ -10,6 +10,7 @@ from sessions_backend import names
 from sessions_backend.contract import StoreContract
 from sessions_backend.stores.base import (
     Replacement,
+    Rewrite,
     Store,
     Stored,
     Successor,
@@ -56,6 +57,20 @@ class DictionaryStore:
             if expected is not None and present.raw not in (expected, raw):
                 return present.raw
             self._write(key, raw, ttl, listed_in)
+            return Replacement.DONE
+
+    def rewrite_many(self, changes: Sequence[Rewrite]) -> list[Replacement | bytes]:
+        return [self._rewrite(*change) for change in changes]
+
+    def _rewrite(self, key: str, expected: bytes, raw: bytes) -> Replacement | bytes:
+        with self._lock:
+            _, ends_at = self._records.get(key, (b"", 0.0))
+            present = self.load(key)
+            if present is None:
+                return Replacement.GONE
+            if present.raw not in (expected, raw):
+                return present.raw
+            self._records[key] = (raw, ends_at)
             return Replacement.DONE
 
     def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
