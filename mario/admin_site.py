@@ -48,6 +48,6 @@ class PizzeriaAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold is unt
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Leave by the shop's own logout, which also ends the realm's session."""
-        from mario.identity.views import log_out  # noqa: PLC0415
+        from mario.identity.logout_views import log_out  # noqa: PLC0415
 
         return log_out(request)

@@ -190,6 +190,15 @@ class Environment(BaseSettings):
         description="Other clients of the realm whose access tokens may call the API, "
         "separated by commas.",
     )
+    keycloak_logout_widens_to_subject: bool = Field(
+        default=False,
+        description="A back-channel logout ends every login of its person, not only "
+        "the one it names; for Keycloak's issue 22914.",
+    )
+    keycloak_frontchannel_logout: bool = Field(
+        default=False,
+        description="Let Keycloak's logout page end logins in a frame.",
+    )
     dev_realm: bool = Field(
         default=False,
         description="The login is the embedded development realm; never deployed.",

@@ -1,10 +1,20 @@
 from django.urls import path
 
-from mario.identity import views
+from mario.identity import logout_views, views
 
 urlpatterns = [
     path("login", views.LoginView.as_view(), name="login"),
     path("callback", views.CallbackView.as_view(), name="callback"),
-    path("logout", views.log_out, name="logout"),
-    path("backchannel-logout", views.back_channel_logout, name="back_channel_logout"),
+    path("logout", logout_views.log_out, name="logout"),
+    path("logged-out", logout_views.logged_out, name="logged_out"),
+    path(
+        "backchannel-logout",
+        logout_views.back_channel_logout,
+        name="back_channel_logout",
+    ),
+    path(
+        "frontchannel-logout",
+        logout_views.front_channel_logout,
+        name="front_channel_logout",
+    ),
 ]

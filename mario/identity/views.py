@@ -5,31 +5,21 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import auth
 from django.core.exceptions import SuspiciousOperation
-from django.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpResponseRedirect,
-    JsonResponse,
-)
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 from mozilla_django_oidc.views import (
     OIDCAuthenticationCallbackView,
     OIDCAuthenticationRequestView,
     get_next_url,
 )
 
-from mario.identity import attempts, jwks, login_session, logout, validator
+from mario.identity import attempts, jwks, login_session
 from mario.identity.exceptions import (
     IdentityError,
-    InvalidToken,
     LoginRefused,
     ProviderUnavailable,
 )
-from sessions_backend import index
 
 logger = logging.getLogger(__name__)
 
@@ -140,34 +130,3 @@ def login_failed(
     if status == 503:  # noqa: PLR2004  # as in the caller's line
         response["Retry-After"] = "10"
     return response
-
-
-@never_cache
-@require_POST
-def log_out(request: HttpRequest) -> HttpResponse:
-    response = HttpResponseRedirect(logout.log_out_here(request))
-    # Never "cookies": that would reach Keycloak's, and cookies know no ports.
-    response["Clear-Site-Data"] = '"cache", "storage"'
-    return response
-
-
-@never_cache
-@csrf_exempt
-@require_POST
-def back_channel_logout(request: HttpRequest) -> HttpResponse:
-    """
-    End the login that Keycloak names (OpenID Connect Back-Channel Logout 1.0).
-
-    200 also when nobody here has that login; 400 for a token that must not be
-    believed, with nothing deleted.
-    """
-    try:
-        claims = validator.logout_token(request.POST.get("logout_token", ""))
-    except InvalidToken as error:
-        logger.warning("A back-channel logout was refused: %s", error)
-        return JsonResponse({"error": "invalid_request"}, status=400)
-    except ProviderUnavailable:
-        return JsonResponse({"error": "temporarily_unavailable"}, status=503)
-    if name := login_session.label(claims):
-        index.revoke(name, ttl=login_session.lifetime())
-    return HttpResponse(status=200)

@@ -24,6 +24,8 @@ OIDC_OP_DISCOVERY_ENDPOINT = (
 )
 OIDC_RP_CLIENT_ID = env.keycloak_client_id
 OIDC_RP_CLIENT_SECRET = env.keycloak_client_secret.get_secret_value()
+OIDC_LOGOUT_WIDENS_TO_SUBJECT = env.keycloak_logout_widens_to_subject
+OIDC_FRONTCHANNEL_LOGOUT = env.keycloak_frontchannel_logout
 OIDC_RP_SCOPES = "openid profile email"
 OIDC_RP_SIGN_ALGO = "RS256"
 OIDC_USE_PKCE = True

@@ -7,7 +7,7 @@ from django.utils.csp import CSP
 from mario.settings.base import env
 
 _keycloak = urlsplit(env.public_url)
-_keycloak_origin = f"{_keycloak.scheme}://{_keycloak.netloc}"
+KEYCLOAK_ORIGIN = f"{_keycloak.scheme}://{_keycloak.netloc}"
 
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.SELF],
@@ -16,7 +16,7 @@ SECURE_CSP: dict[str, list[str]] = {
     "base-uri": [CSP.NONE],
     "frame-ancestors": [CSP.NONE],
     # A logout form ends at Keycloak; browsers check where a form's answer leads.
-    "form-action": [CSP.SELF, _keycloak_origin],
+    "form-action": [CSP.SELF, KEYCLOAK_ORIGIN],
 }
 CSRF_COOKIE_SECURE = env.is_secure
 CSRF_TRUSTED_ORIGINS = [env.app_url]

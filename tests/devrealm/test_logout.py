@@ -18,7 +18,7 @@ class TestWithAnIdToken:
 
         answer = party.log_out(
             id_token_hint=tokens["id_token"],
-            post_logout_redirect_uri=f"{party.realm.shop_url}/",
+            post_logout_redirect_uri=f"{party.realm.shop_url}/auth/logged-out",
             state="the-state",
         )
 
@@ -37,16 +37,16 @@ class TestWithAnIdToken:
             f"{party.realm.protocol_url}/logout",
             data={
                 "id_token_hint": tokens["id_token"],
-                "post_logout_redirect_uri": f"{party.realm.shop_url}/",
+                "post_logout_redirect_uri": f"{party.realm.shop_url}/auth/logged-out",
             },
         )
 
-        assert answer.headers["location"] == f"{party.realm.shop_url}/"
+        assert answer.headers["location"] == f"{party.realm.shop_url}/auth/logged-out"
         assert party.refresh(tokens["refresh_token"]).status_code == 400
 
     def test_a_second_time_still_leads_back(self, party):
         tokens = party.log_in()
-        back = f"{party.realm.shop_url}/"
+        back = f"{party.realm.shop_url}/auth/logged-out"
         hint = tokens["id_token"]
         party.log_out(id_token_hint=hint, post_logout_redirect_uri=back)
 
@@ -98,7 +98,7 @@ class TestWithoutAHint:
         tokens = party.log_in()
         page = party.log_out(
             client_id=party.realm.client_id,
-            post_logout_redirect_uri=f"{party.realm.shop_url}/",
+            post_logout_redirect_uri=f"{party.realm.shop_url}/auth/logged-out",
             state="the-state",
         )
 
@@ -110,7 +110,9 @@ class TestWithoutAHint:
     def test_an_address_needs_its_client(self, party):
         party.log_in()
 
-        answer = party.log_out(post_logout_redirect_uri=f"{party.realm.shop_url}/")
+        answer = party.log_out(
+            post_logout_redirect_uri=f"{party.realm.shop_url}/auth/logged-out"
+        )
 
         assert answer.status_code == 400
 

@@ -73,8 +73,8 @@ def test_addresses_follow_the_ports():
         "http://localhost:9001/auth/callback",
     ]
     assert shop.post_logout_redirect_uris == [
-        "http://localhost:9000/",
-        "http://localhost:9001/",
+        "http://localhost:9000/auth/logged-out",
+        "http://localhost:9001/auth/logged-out",
     ]
     assert shop.backchannel_logout_url == (
         "http://mario-pizzeria-app:8080/auth/backchannel-logout"

@@ -1,0 +1,548 @@
+"""
+The end of a login: inputs 63 to 84 of the catalogue of bad inputs, and fault 46.
+"""
+
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import UpdateError
+from django.test import Client
+
+from mario.identity import jwks, logout, validator
+from mario.identity.models import Identity
+from sessions_backend import failover, index, operators
+from sessions_backend.engine import SessionStore
+from sessions_backend.exceptions import StorageUnavailable
+from sessions_backend.signals import session_ended
+from tests.mario.identity.issuer import Issuer
+from tests.mario.identity.test_login import log_in
+from tests.servers import wait_until
+
+pytestmark = pytest.mark.django_db
+
+BACK_CHANNEL = "/auth/backchannel-logout"
+KEYS = "mario_session:*"
+
+
+def logout_token(
+    issuer: Issuer, *, header: dict[str, Any] | None = None, **changes
+) -> str:
+    wanted = {
+        "typ": "Logout",
+        "jti": "j1",
+        "events": {validator.LOGOUT_EVENT: {}},
+        "exp": int(time.time()) + 120,
+        **changes,
+    }
+    return issuer.sign(
+        issuer.claims(**wanted), **{"typ": "logout+jwt", **(header or {})}
+    )
+
+
+def tell(token: str, client: Client | None = None):
+    return (client or Client()).post(
+        BACK_CHANNEL,
+        urlencode({"logout_token": token}),
+        content_type="application/x-www-form-urlencoded",
+    )
+
+
+def bearer(issuer: Issuer, **changes):
+    token = issuer.sign(issuer.claims(**changes))
+    return Client().get("/api/cart/", headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture
+def session_key(client, issuer: Issuer) -> str:
+    """Peach is logged in with this browser."""
+    log_in(client, issuer)
+    return str(client.session.session_key)
+
+
+@pytest.fixture
+def ended():
+    heard: list[str] = []
+
+    def note(session_key, **_):
+        heard.append(session_key)
+
+    session_ended.connect(note)
+    yield heard
+    session_ended.disconnect(note)
+
+
+def another_browser(issuer: Issuer, **claims) -> Client:
+    client = Client()
+    log_in(client, issuer, **claims)
+    return client
+
+
+class TestHere:
+    def test_ends_the_session_first_and_goes_on_to_the_provider(
+        self, client, issuer: Issuer, session_key, redis_client
+    ):
+        response = client.post("/auth/logout")
+
+        address = urlsplit(response["location"])
+        asked = parse_qs(address.query)
+        assert f"{address.scheme}://{address.netloc}" == issuer.url
+        assert asked["id_token_hint"][0].count(".") == 2
+        assert asked["client_id"] == ["mario-app"]
+        assert asked["post_logout_redirect_uri"] == [
+            "http://testserver/auth/logged-out"
+        ]
+        assert len(asked["state"][0]) >= 32
+        assert response["Clear-Site-Data"] == '"cache", "storage"'
+        assert response["Cache-Control"].count("no-store")
+        assert redis_client.keys(KEYS) == []
+        assert client.cookies["mario_session"].value == ""
+
+    def test_ends_its_bearer_tokens(self, client, issuer: Issuer, session_key):
+        client.post("/auth/logout")
+
+        assert bearer(issuer).status_code == 401
+
+    def test_stops_the_requests_under_way_and_the_live_streams(
+        self, client, session_key, redis_client, ended
+    ):
+        under_way = SessionStore(session_key)
+        under_way["cart"] = {"late": 1}
+
+        client.post("/auth/logout")
+
+        with pytest.raises(UpdateError):
+            under_way.save()
+        assert redis_client.keys(KEYS) == []
+        assert session_key in ended
+
+    def test_is_no_link(self, client, session_key):
+        assert client.get("/auth/logout").status_code == 405
+        assert client.session.get("user_info")
+
+    def test_needs_the_csrf_token(self, issuer: Issuer):
+        client = Client(enforce_csrf_checks=True)
+        log_in(client, issuer)
+
+        assert client.post("/auth/logout").status_code == 403
+        assert client.session.get("user_info")
+
+    @pytest.mark.parametrize("damage", [5, [], None, {"sid": 7}], ids=str)
+    def test_works_on_a_record_that_somebody_has_edited(
+        self, client, session_key, redis_client, damage
+    ):
+        session = client.session
+        session["tokens"] = session["user_info"] = damage
+        session.save()
+
+        assert client.post("/auth/logout").status_code == 302
+        assert redis_client.keys(KEYS) == []
+
+    def test_of_nobody_leads_to_the_last_page(self, client, issuer: Issuer):
+        assert client.post("/auth/logout")["location"] == "/auth/logged-out"
+
+    def test_without_an_id_token_names_the_client_and_lets_keycloak_ask(
+        self, client, issuer: Issuer, session_key
+    ):
+        session = client.session
+        session["tokens"] = {}
+        session.save()
+
+        address = client.post("/auth/logout")["location"]
+
+        asked = parse_qs(urlsplit(address).query)
+        assert asked["client_id"] == ["mario-app"]
+        assert "id_token_hint" not in asked
+
+
+class TestTheLastPage:
+    def state_of(self, client: Client) -> str:
+        address = client.post("/auth/logout")["location"]
+        return parse_qs(urlsplit(address).query)["state"][0]
+
+    def test_says_that_keycloak_has_done_its_part(self, client, session_key):
+        state = self.state_of(client)
+
+        page = client.get("/auth/logged-out", {"state": state})
+
+        assert b"Here and at the login service" in page.content
+        assert client.cookies["mario_logout"].value == ""
+
+    @pytest.mark.parametrize("query", [{}, {"state": "another"}, {"state": "\u00fc"}])
+    def test_promises_nothing_to_another_state(self, client, session_key, query):
+        self.state_of(client)
+
+        page = client.get("/auth/logged-out", query)
+
+        assert page.status_code == 200
+        assert b"You are logged out here." in page.content
+        assert b"the login service may still know you" in page.content
+
+    def test_ends_no_login(self, client, session_key):
+        page = client.get("/auth/logged-out", {"state": "sent by somebody"})
+
+        assert b"You are still logged in." in page.content
+        assert client.session.get("user_info")
+
+
+class TestByTheBackChannel:
+    def test_the_login_of_the_sid_ends(
+        self, client, issuer: Issuer, session_key, redis_client, ended
+    ):
+        under_way = SessionStore(session_key)
+        under_way["cart"] = {"late": 1}
+
+        answer = tell(logout_token(issuer))
+
+        assert answer.status_code == 200
+        assert "no-store" in answer["Cache-Control"]
+        assert redis_client.keys(KEYS) == []
+        assert client.get("/orders/").status_code == 302
+        assert bearer(issuer).status_code == 401
+        assert session_key in ended
+        with pytest.raises(UpdateError):
+            under_way.save()
+
+    def test_the_other_logins_of_the_person_go_on(self, issuer: Issuer, session_key):
+        phone = another_browser(issuer, sid="phone")
+
+        tell(logout_token(issuer))
+
+        assert phone.get("/orders/").status_code == 200
+
+    def test_a_sub_alone_ends_all_of_its_logins(
+        self, issuer: Issuer, session_key, redis_client
+    ):
+        another_browser(issuer, sid="phone")
+        bowser = another_browser(issuer, sid="castle", sub="bowser")
+
+        answer = tell(logout_token(issuer, sid=None))
+
+        assert answer.status_code == 200
+        assert [key.partition(":")[2] for key in redis_client.keys(KEYS)] == [
+            bowser.session.session_key
+        ]
+        assert bearer(issuer).status_code == 401
+        assert bearer(issuer, sid="phone").status_code == 401
+
+    def test_a_sid_may_be_widened_to_its_subject(
+        self, issuer: Issuer, session_key, redis_client, settings
+    ):
+        settings.OIDC_LOGOUT_WIDENS_TO_SUBJECT = True
+        another_browser(issuer, sid="phone")
+
+        tell(logout_token(issuer))
+
+        assert redis_client.keys(KEYS) == []
+
+    def test_many_sessions_of_one_person_end_at_once(
+        self, issuer: Issuer, session_key, redis_client
+    ):
+        user = Identity.objects.get(subject="8c2f6d0e-peach").user_id
+        for number in range(300):
+            session = SessionStore()
+            session[SESSION_KEY] = str(user)
+            session["user_info"] = issuer.claims(sid=f"s{number}")
+            session.save()
+        for _ in range(50):
+            strangers = SessionStore()
+            strangers["cart"] = {}
+            strangers.save()
+        redis_client.config_resetstat()
+
+        answer = tell(logout_token(issuer, sid=None))
+
+        assert answer.status_code == 200
+        assert len(redis_client.keys(KEYS)) == 50
+        # Each is found by the person's own list: nobody looks through all of them.
+        assert "cmdstat_scan" not in redis_client.info("commandstats")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"sid": "unknown"}, {"sid": None, "sub": "nobody"}, {"sid": "x", "sub": None}],
+        ids=str,
+    )
+    def test_a_login_that_is_not_here_is_answered_alike(self, issuer: Issuer, changes):
+        answer = tell(logout_token(issuer, **changes))
+
+        assert (answer.status_code, answer.content) == (200, b"")
+
+    def test_a_login_that_ended_before_it_began_here_opens_nothing(
+        self, issuer: Issuer
+    ):
+        tell(logout_token(issuer))
+
+        assert bearer(issuer).status_code == 401
+
+    def test_the_sid_of_one_with_the_sub_of_another_ends_nothing(
+        self, client, issuer: Issuer, session_key
+    ):
+        another_browser(issuer, sid="castle", sub="bowser")
+
+        answer = tell(logout_token(issuer, sub="bowser"))
+
+        assert answer.status_code == 400
+        assert client.get("/orders/").status_code == 200
+
+    def test_works_with_csrf_checks_on(self, issuer: Issuer, session_key, redis_client):
+        client = Client(enforce_csrf_checks=True)
+
+        answer = tell(logout_token(issuer), client)
+
+        assert answer.status_code == 200
+        assert redis_client.keys(KEYS) == []
+
+
+FORGED: dict[int, dict[str, Any]] = {
+    64: {"header": {"alg": "RS512"}},
+    65: {"iss": "http://another/realms/pyneuro"},
+    66: {"events": None},
+    67: {"nonce": "n1"},
+    68: {"sid": None, "sub": None},
+    69: {"exp": None},
+    70: {"jti": None},
+    72: {"typ": "Bearer"},
+    73: {"header": {"typ": "JWT"}},
+}
+ALSO_FORGED = [
+    {"aud": "another"},
+    {"events": {}},
+    {"events": {"http://other": {}}},
+    {"events": {validator.LOGOUT_EVENT: 1}},
+    {"sid": 7},
+    {"sid": ""},
+    {"iat": None},
+    {"iat": int(time.time()) + 3600},
+    {"iat": int(time.time()) - 3600},
+    {"exp": 1},
+    {"jti": 5},
+    {"typ": "ID"},
+]
+
+
+class TestRefusal:
+    def is_refused(self, answer, redis_client) -> None:
+        assert answer.status_code == 400
+        assert answer.json() == {"error": "invalid_request"}
+        assert "no-store" in answer["Cache-Control"]
+        assert len(redis_client.keys(KEYS)) == 1
+
+    @pytest.mark.parametrize("number", FORGED)
+    def test_of_a_forged_token(self, issuer: Issuer, session_key, redis_client, number):
+        answer = tell(logout_token(issuer, **FORGED[number]))
+
+        self.is_refused(answer, redis_client)
+
+    @pytest.mark.parametrize("changes", ALSO_FORGED, ids=str)
+    def test_of_other_forgeries(
+        self, issuer: Issuer, session_key, redis_client, changes
+    ):
+        self.is_refused(tell(logout_token(issuer, **changes)), redis_client)
+
+    def test_of_no_signature_or_a_broken_one(
+        self, issuer: Issuer, session_key, redis_client
+    ):
+        head, body, signature = logout_token(issuer).split(".")
+        unsigned = issuer.sign(b"{}", alg="HS256", key=b"secret").split(".")[0]
+
+        for token in (
+            f"{head}.{body}.",
+            f"{head}.{body}.{signature[:-8]}AAAAAAAA",
+            f"{unsigned}.{body}.{signature}",
+        ):
+            self.is_refused(tell(token), redis_client)
+
+    def test_of_an_access_token(self, issuer: Issuer, session_key, redis_client):
+        token = issuer.sign(issuer.claims())
+
+        self.is_refused(tell(token), redis_client)
+
+    def test_of_a_get(self, issuer: Issuer, session_key):
+        address = f"{BACK_CHANNEL}?logout_token={logout_token(issuer)}"
+
+        assert Client().get(address).status_code == 405
+        assert Client().post(address).status_code == 400
+
+    @pytest.mark.parametrize("body", ["", "logout_token=", "other=1"])
+    def test_of_a_form_without_a_token(
+        self, issuer: Issuer, session_key, redis_client, body
+    ):
+        answer = Client().post(
+            BACK_CHANNEL, body, content_type="application/x-www-form-urlencoded"
+        )
+
+        self.is_refused(answer, redis_client)
+
+    def test_of_json(self, issuer: Issuer, session_key, redis_client):
+        answer = Client().post(
+            BACK_CHANNEL,
+            {"logout_token": logout_token(issuer)},
+            content_type="application/json",
+        )
+
+        self.is_refused(answer, redis_client)
+
+    def test_of_a_megabyte(self, issuer: Issuer, session_key, redis_client):
+        answer = Client().post(
+            BACK_CHANNEL,
+            "logout_token=" + "a" * 1_000_000,
+            content_type="application/x-www-form-urlencoded",
+        )
+
+        self.is_refused(answer, redis_client)
+
+    def test_of_what_was_honoured_before(
+        self, client, issuer: Issuer, session_key, redis_client
+    ):
+        token = logout_token(issuer, sid=None)
+        assert tell(token).status_code == 200
+        another_browser(issuer, sid="the next login")
+
+        self.is_refused(tell(token), redis_client)
+
+    def test_leaves_no_token_in_the_log(self, issuer: Issuer, caplog):
+        token = logout_token(issuer, nonce="n1")
+
+        tell(token)
+
+        assert "back-channel logout was refused" in caplog.text
+        assert token not in caplog.text
+
+    def test_is_a_503_while_the_keys_are_unknown(self, issuer: Issuer):
+        token = logout_token(issuer)
+        issuer.status = 500
+        jwks.forget()
+
+        assert tell(token).status_code == 503
+
+
+class TestAFailedLogout:
+    def test_uses_up_nothing(
+        self, issuer: Issuer, session_key, redis_client, monkeypatch
+    ):
+        token = logout_token(issuer)
+
+        def fail(*_, **__):
+            raise StorageUnavailable
+
+        with monkeypatch.context() as broken:
+            broken.setattr(index, "revoke", fail)
+            broken.setattr(operators, "known_here", list)
+            assert tell(token).status_code == 503
+        assert len(redis_client.keys(KEYS)) == 1
+
+        assert tell(token).status_code == 200
+        assert redis_client.keys(KEYS) == []
+
+
+class TestWhileRedisIsAway:
+    @pytest.fixture
+    def away(self, valkey):
+        """Redis is paused by the test, and back after it."""
+        yield
+        valkey.resume()
+        wait_until(lambda: not failover.is_degraded(), seconds=20)
+
+    @pytest.mark.parametrize("named", [{}, {"sid": None}], ids=["sid", "sub"])
+    @pytest.mark.usefixtures("session_key", "away")
+    def test_it_holds_here_is_noted_and_keycloak_is_told(
+        self, client, issuer: Issuer, redis_client, valkey, named
+    ):
+        client.get("/orders/")
+        valkey.pause()
+
+        answer = tell(logout_token(issuer, **named))
+
+        assert answer.status_code == 503
+        assert answer["Retry-After"]
+        assert operators.known_here() == []
+
+        valkey.resume()
+        wait_until(lambda: not failover.is_degraded(), seconds=20)
+        wait_until(lambda: redis_client.keys(KEYS) == [])
+        assert client.get("/orders/").status_code == 302
+        # And what Keycloak sends again is honoured then.
+        assert tell(logout_token(issuer, **named)).status_code == 200
+
+    @pytest.mark.usefixtures("session_key", "away")
+    def test_sessions_of_other_processes_end_on_return(
+        self, issuer: Issuer, redis_client, valkey
+    ):
+        situation = failover.situation()
+        assert situation
+        situation.copies.clear()
+        valkey.pause()
+
+        assert tell(logout_token(issuer, sid=None)).status_code == 503
+
+        assert logout._owed
+        valkey.resume()
+        wait_until(lambda: not failover.is_degraded(), seconds=20)
+        # The test's own transaction hides the identity from the engine's thread.
+        logout._owed[issuer.issuer, "8c2f6d0e-peach"] = None
+        logout.pay_owed()
+        assert redis_client.keys(KEYS) == []
+
+
+class TestByTheFrontChannel:
+    ADDRESS = "/auth/frontchannel-logout"
+
+    @pytest.fixture
+    def frame(self, issuer: Issuer, settings):
+        settings.OIDC_FRONTCHANNEL_LOGOUT = True
+
+        def frame(**query):
+            wanted = {"iss": issuer.issuer, "sid": "a3d1c9-login", **query}
+            return Client().get(self.ADDRESS, wanted)
+
+        return frame
+
+    def test_is_off_unless_the_settings_say_otherwise(
+        self, client, issuer: Issuer, session_key
+    ):
+        query = {"iss": issuer.issuer, "sid": "a3d1c9-login"}
+
+        assert Client().get(self.ADDRESS, query).status_code == 404
+        assert client.get("/orders/").status_code == 200
+
+    def test_ends_the_login_of_the_sid_without_any_cookie(
+        self, frame, session_key, redis_client
+    ):
+        answer = frame()
+
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert redis_client.keys(KEYS) == []
+
+    def test_may_be_framed_by_keycloak_and_nobody_else(self, frame):
+        answer = frame()
+
+        assert (
+            "frame-ancestors 'self' http://localhost:9"
+            in (answer["Content-Security-Policy"])
+        )
+        assert "X-Frame-Options" not in answer
+        assert "no-store" in answer["Cache-Control"]
+
+    @pytest.mark.parametrize(
+        "query",
+        [{"iss": "http://another"}, {"sid": "unknown"}, {"sid": ""}, {"sid": "a\nb"}],
+        ids=str,
+    )
+    def test_is_blank_and_ends_nothing_for_another(
+        self, frame, session_key, redis_client, query
+    ):
+        answer = frame(**query)
+
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert len(redis_client.keys(KEYS)) == 1
+
+
+def test_an_operators_revocation_ends_the_bearers_too(issuer: Issuer, session_key):
+    found = operators.read(session_key)
+    assert found is not None
+
+    operators.revoke(found)
+
+    assert bearer(issuer).status_code == 401
