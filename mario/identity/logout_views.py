@@ -20,7 +20,6 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from mario.identity import logout, validator
 from mario.identity.exceptions import InvalidToken, ProviderUnavailable
-from mario.settings.security import KEYCLOAK_ORIGIN, SECURE_CSP
 from sessions_backend import budget
 from sessions_backend.exceptions import StorageUnavailable
 
@@ -29,6 +28,10 @@ logger = logging.getLogger(__name__)
 # Bytes; Keycloak's logout token has about 900.
 MAX_BODY_SIZE = 16 * 1024
 _RETRY_AFTER = 10
+_FRAMED_BY_KEYCLOAK = {
+    **settings.SECURE_CSP,
+    "frame-ancestors": [CSP.SELF, settings.KEYCLOAK_ORIGIN],
+}
 
 
 @never_cache
@@ -97,7 +100,7 @@ def back_channel_logout(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @xframe_options_exempt
-@csp_override({**SECURE_CSP, "frame-ancestors": [CSP.SELF, KEYCLOAK_ORIGIN]})
+@csp_override(_FRAMED_BY_KEYCLOAK)
 @login_not_required
 @require_GET
 def front_channel_logout(request: HttpRequest) -> HttpResponse:
