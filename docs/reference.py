@@ -39,7 +39,7 @@ def _default(field: FieldInfo) -> str:
     default = field.default
     if default is PydanticUndefined:
         return "must be set"
-    if default is None:
+    if default is None or default == []:
         return "not set"
     if isinstance(default, SecretStr):
         default = default.get_secret_value()

@@ -3,8 +3,11 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mario.settings")
-application = get_asgi_application()
+_pages = get_asgi_application()
 
 from mario.startup import start  # noqa: E402  # needs the settings above
+from pizzeria.live.application import LiveApplication  # noqa: E402
+
+application = LiveApplication(_pages)
 
 start()

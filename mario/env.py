@@ -211,6 +211,19 @@ class Environment(BaseSettings):
     secret_key: Annotated[SecretStr, AfterValidator(_secret_key)] = Field(
         description="Signs cookies; 50 random characters or more.",
     )
+    live_url: WebUrl | None = Field(
+        default=None,
+        description="Where a browser reaches the server of `/live/`, if that is "
+        "another address than APP_URL.",
+    )
+    live_origins: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = (
+        Field(
+            default=[],
+            description="Other addresses whose pages may read the streams, separated "
+            "by commas.",
+        )
+    )
+
     cloud_event_sink: Annotated[str, _url("http", "https")] | None = Field(
         default=None,
         description="Where `manage.py relay_events` brings what happened in the shop, "

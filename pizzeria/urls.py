@@ -7,4 +7,5 @@ urlpatterns = [
     path("", include("pizzeria.customers.urls")),
     path("", include("pizzeria.kitchen.urls")),
     path("", include("pizzeria.management.urls")),
+    path("", include("pizzeria.live.urls")),
 ]

@@ -1,6 +1,6 @@
 """
-In both of the first, `session_key` is what the session's `record_name` is: its id, or an
-HMAC of it with SESSION_KEY_SECRET.
+In both of the first, `session_key` is what the session's `record_name` is: its id, or
+an HMAC of it with SESSION_KEY_SECRET.
 
 session_revoked: sent after an operator has ended a session, with `session_key` and
 `record`, what it held. A project that lets a token lead to a session ends the token's

@@ -4,6 +4,7 @@ from mario.settings.api import *
 from mario.settings.base import *
 from mario.settings.events import *
 from mario.settings.identity import *
+from mario.settings.live import *
 from mario.settings.logs import *
 from mario.settings.security import *
 from mario.settings.sessions import *

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "pizzeria.kitchen",
     "pizzeria.events",
     "pizzeria.management",
+    "pizzeria.live",
 ]
 
 MIDDLEWARE = [

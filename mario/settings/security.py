@@ -12,6 +12,7 @@ KEYCLOAK_ORIGIN = f"{_keycloak.scheme}://{_keycloak.netloc}"
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF, "data:"],
+    "connect-src": [CSP.SELF, *([env.live_url] if env.live_url else [])],
     "object-src": [CSP.NONE],
     "base-uri": [CSP.NONE],
     "frame-ancestors": [CSP.NONE],

@@ -7,7 +7,7 @@ from django.db.models import Q
 from pizzeria.events.models import RelayLease
 
 # Longer than any single delivery takes; a relay that dies is replaced after it.
-LIFE = timedelta(seconds=20)
+LIFE = timedelta(seconds=12)
 
 
 def take(holder: str, *, now: datetime) -> bool:
