@@ -34,7 +34,7 @@ LIKE_PRODUCTION := env DEV_REALM=false DEBUG=false LOG_LEVEL=INFO \
 	KEYCLOAK_SERVER_URL=https://login.example.com \
 	KEYCLOAK_PUBLIC_URL=https://login.example.com \
 	KEYCLOAK_CLIENT_SECRET=a-secret-only-for-make-check \
-	REDIS_URL=rediss://redis.example.com:6379/0 DATABASE_URL=sqlite:///:memory:
+	REDIS_URL=rediss://:only-for-make-check@redis.example.com:6379/0 DATABASE_URL=sqlite:///:memory:
 
 .PHONY: help run run-copy keycloak test coverage mutants lint types docs bench check lock
 

@@ -93,6 +93,4 @@ def test_what_is_known_here_is_read_without_redis(session, redis_client):
 
     redis_client.flushall()
 
-    assert [found.name for found in operators.known_here()] == [
-        session.session_key
-    ]
+    assert [found.name for found in operators.known_here()] == [session.session_key]
