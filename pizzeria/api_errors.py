@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
@@ -59,6 +59,12 @@ def _in_our_words(error: Exception) -> Exception:
         return exceptions.NotFound(NOTHING_HERE)
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied(NOT_ALLOWED)
+    if isinstance(error, ValidationError):
+        # What a model or a service refuses.
+        by_field = hasattr(error, "error_dict")
+        return exceptions.ValidationError(
+            error.message_dict if by_field else {"request": error.messages}
+        )
     return error
 
 

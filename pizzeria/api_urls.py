@@ -4,6 +4,7 @@ urlpatterns = [
     path("", include("pizzeria.menu.api_urls")),
     path("", include("pizzeria.cart.api_urls")),
     path("", include("pizzeria.orders.api_urls")),
+    path("", include("pizzeria.customers.api_urls")),
     path("", include("pizzeria.kitchen.api_urls")),
     path("", include("pizzeria.events.api_urls")),
     path("", include("pizzeria.management.api_urls")),

@@ -8,9 +8,10 @@ PizzeriaError
 |  +- PizzaSoldOut       also when it is to be ordered
 +- OrderRefused          what is in the cart cannot be ordered
 |  +- EmptyOrder
-+- TooMuchKept           there is a limit to what is kept for one person
++- TooMuchKept           there is a limit to what is kept
 |  +- AddressBookFull
 |  +- TooManyFavourites
+|  +- MenuFull
 +- Conflict              somebody or something else was faster
    +- CartChanged
    +- PriceChanged
@@ -92,6 +93,11 @@ class TooMuchKept(PizzeriaError):
 class AddressBookFull(TooMuchKept):
     code = "address_book_full"
     message = "Your address book is full. Please remove an address first."
+
+
+class MenuFull(TooMuchKept):
+    code = "menu_full"
+    message = "The menu is full. Take a pizza off it first."
 
 
 class TooManyFavourites(TooMuchKept):

@@ -30,4 +30,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/",
+    # One name for each list of words, whatever the field is called.
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatus": "pizzeria.orders.transitions.Status",
+        "Allergen": "pizzeria.menu.toppings.Allergen",
+        "Topping": "pizzeria.menu.toppings.TOPPINGS",
+    },
 }

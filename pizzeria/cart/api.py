@@ -2,6 +2,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
+from django.http import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -13,6 +14,7 @@ from pizzeria.api_errors import documented
 from pizzeria.cart.cart import Cart
 from pizzeria.cart.lines import MAX_QUANTITY, CartRow
 from pizzeria.cart.views import GONE
+from pizzeria.etags import IF_NONE_MATCH, NOT_MODIFIED, unless_unchanged
 from pizzeria.exceptions import CartChanged
 from pizzeria.fields import WholeNumberField, WordField
 from pizzeria.menu.models import Pizza
@@ -57,7 +59,7 @@ class AddItemSerializer(serializers.Serializer[Any]):
     )
 
     def validate_pizza(self, pizza_id: int) -> Pizza:
-        pizza = Pizza.objects.filter(pk=pizza_id).first()
+        pizza = Pizza.objects.on_menu().filter(pk=pizza_id).first()
         if pizza is None:
             raise serializers.ValidationError("This pizza is not on the menu.")
         return pizza
@@ -66,8 +68,21 @@ class AddItemSerializer(serializers.Serializer[Any]):
         return Size(size)
 
 
-class QuantitySerializer(serializers.Serializer[Any]):
-    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY)
+class ChangeItemSerializer(serializers.Serializer[Any]):
+    """What of an item is to be otherwise; the rest stays."""
+
+    quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
+    size = WordField(Size.choices, required=False)
+    extra_toppings = serializers.ListField(
+        child=WordField(TOPPINGS), required=False, max_length=len(TOPPINGS)
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError(
+                {"quantity": ["Name a quantity, a size or extra toppings."]}
+            )
+        return attrs
 
 
 _NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -82,15 +97,16 @@ class CartOfCaller(APIView):
         tags=["cart"],
         operation_id="cart_retrieve",
         summary="What is in the cart",
-        responses={200: CartSerializer, **_NOT_IN},
+        parameters=[IF_NONE_MATCH],
+        responses={200: CartSerializer, **NOT_MODIFIED, **_NOT_IN},
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """The same cart that the pages show to this login."""
         cart = Cart(request.session)
         # Whoever reads sees what is left; whoever orders is told.
         with suppress(CartChanged):
             cart.drop_stale_lines()
-        return _show(cart)
+        return unless_unchanged(request, CartSerializer(cart).data)
 
     @extend_schema(
         tags=["cart"],
@@ -129,16 +145,26 @@ class CartItem(APIView):
     @extend_schema(
         tags=["cart"],
         operation_id="cart_items_update",
-        summary="Change how many",
-        request=QuantitySerializer,
+        summary="Change how many, the size or the toppings",
+        request=ChangeItemSerializer,
         responses={200: CartSerializer, **_NOT_ADDED, **_NOT_IN, **_NOT_FOUND},
     )
     def patch(self, request: Request, key: str) -> Response:
-        """Answers the whole cart."""
-        wanted = QuantitySerializer(data=request.data)
+        """Answers the whole cart; another size or topping makes another key."""
+        wanted = ChangeItemSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
+        changes = wanted.validated_data
         cart = Cart(request.session)
-        cart.set_quantity(_row(cart, key), wanted.validated_data["quantity"])
+        row = _row(cart, key)
+        if changes.keys() == {"quantity"}:
+            cart.set_quantity(row, changes["quantity"])
+        else:
+            cart.replace(
+                row,
+                size=Size(changes.get("size", row.size)),
+                quantity=changes.get("quantity", row.quantity),
+                extra_toppings=changes.get("extra_toppings", row.extra_toppings),
+            )
         return _show(cart)
 
     @extend_schema(
@@ -152,6 +178,23 @@ class CartItem(APIView):
         cart = Cart(request.session)
         cart.remove(_row(cart, key))
         return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class CartUndo(APIView):
+    """Where the last removal is undone."""
+
+    @extend_schema(
+        tags=["cart"],
+        operation_id="cart_undo",
+        summary="Put back what was removed last",
+        request=None,
+        responses={200: CartSerializer, **_NOT_ADDED, **_NOT_IN},
+    )
+    def post(self, request: Request) -> Response:
+        """Answers the whole cart; a second call changes nothing."""
+        cart = Cart(request.session)
+        cart.put_back()
+        return _show(cart)
 
 
 def _row(cart: Cart, key: str) -> CartRow:

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import ProtectedError
+from django.utils import timezone
 
 from pizzeria.customers.models import (
     MAX_LABEL_LENGTH,
@@ -13,6 +14,8 @@ from pizzeria.customers.models import (
     CustomerProfile,
     Favourite,
 )
+from pizzeria.events.services import record
+from pizzeria.events.types import EventType
 from pizzeria.exceptions import AddressBookFull, OrderUnderWay, TooManyFavourites
 from pizzeria.menu.models import Pizza
 from pizzeria.orders.contact import Contact
@@ -34,6 +37,7 @@ def update_profile(*, user: User, fields: Mapping[str, str]) -> CustomerProfile:
         if name in fields:
             setattr(profile, name, fields[name])
     profile.save()
+    _announce(EventType.CUSTOMER_CONTACT_UPDATED, user)
     return profile
 
 
@@ -152,6 +156,8 @@ def erase_customer(*, user: User) -> int:
         idempotency_key="",
         request_digest="",
     )
+    # The number alone: what it belonged to is what is forgotten.
+    _announce(EventType.CUSTOMER_ERASED, user)
     try:
         user.delete()
     except ProtectedError as error:
@@ -168,6 +174,10 @@ def _locked_book(user: User) -> list[Address]:
 def _lock(user: User) -> None:
     """Let two windows of one person come one after the other (on PostgreSQL)."""
     User.objects.select_for_update().get(pk=user.pk)
+
+
+def _announce(event_type: EventType, user: User) -> None:
+    record(event_type=event_type, subject=user.pk, data={}, occurred_at=timezone.now())
 
 
 def fields_of(profile: CustomerProfile) -> dict[str, Any]:

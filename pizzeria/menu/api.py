@@ -1,12 +1,28 @@
 from http import HTTPStatus
+from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from django.http import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from pizzeria.access import by_token_only
 from pizzeria.api_errors import documented
-from pizzeria.menu.models import Pizza
+from pizzeria.etags import IF_NONE_MATCH, NOT_MODIFIED, unless_unchanged
+from pizzeria.fields import WholeNumberField, WordField
+from pizzeria.menu import services
+from pizzeria.menu.forms import MAX_SEARCH_LENGTH, MenuFilter
+from pizzeria.menu.models import Category, MenuChange, Pizza
+from pizzeria.menu.pricing import Size
+from pizzeria.menu.toppings import TOPPINGS, Allergen, allergens_of
+from pizzeria.people import person_of
+from pizzeria.queries import read_query
+from pizzeria.text import refuse_control_characters
 
 
 class PricesSerializer(serializers.Serializer[dict[str, object]]):
@@ -20,6 +36,10 @@ class PricesSerializer(serializers.Serializer[dict[str, object]]):
 class PizzaSerializer(serializers.ModelSerializer[Pizza]):
     toppings = serializers.ListField(child=serializers.CharField(), read_only=True)
     prices = PricesSerializer(read_only=True)
+    is_vegetarian = serializers.BooleanField(read_only=True)
+    allergens = serializers.ListField(
+        child=serializers.ChoiceField(Allergen.choices), read_only=True
+    )
 
     class Meta:
         model = Pizza
@@ -27,24 +47,54 @@ class PizzaSerializer(serializers.ModelSerializer[Pizza]):
             "id",
             "name",
             "description",
+            "category",
             "base_price",
             "toppings",
             "prices",
+            "is_vegetarian",
+            "allergens",
             "is_available",
         ]
 
 
-@extend_schema(tags=["menu"], auth=[], summary="The whole menu")
-class Menu(generics.ListAPIView[Pizza]):
-    """Every pizza with its price by size; sold-out ones say so."""
+FILTERS = [
+    OpenApiParameter("q", str, description=f"At most {MAX_SEARCH_LENGTH} characters."),
+    OpenApiParameter("category", str, enum=Category.values),
+    OpenApiParameter("topping", str, enum=TOPPINGS),
+    OpenApiParameter("vegetarian", bool),
+    OpenApiParameter("without", str, enum=Allergen.values, many=True),
+]
 
-    queryset = Pizza.objects.all()
-    serializer_class = PizzaSerializer
+
+class Menu(APIView):
+    """The menu as guests see it."""
+
     # Nobody has to say who they are, and reading the menu reads no cookie's session;
     # a token that is not valid is refused all the same.
     authentication_classes = by_token_only()
     permission_classes = [AllowAny]
-    pagination_class = None
+
+    @extend_schema(
+        tags=["menu"],
+        operation_id="menu_list",
+        auth=[],
+        summary="The whole menu",
+        parameters=[*FILTERS, IF_NONE_MATCH],
+        responses={
+            200: PizzaSerializer(many=True),
+            **NOT_MODIFIED,
+            **documented(HTTPStatus.BAD_REQUEST),
+        },
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """
+        Every pizza with its price by size; sold-out ones say so.
+
+        It comes whole: a menu holds at most 200 pizzas.
+        """
+        wanted = read_query(MenuFilter, request)
+        pizzas = wanted.pick(Pizza.objects.on_menu()[: services.MAX_PIZZAS])
+        return unless_unchanged(request, PizzaSerializer(pizzas, many=True).data)
 
 
 @extend_schema(
@@ -56,10 +106,290 @@ class Menu(generics.ListAPIView[Pizza]):
 class MenuPizza(generics.RetrieveAPIView[Pizza]):
     """One pizza of the menu."""
 
-    queryset = Pizza.objects.all()
+    queryset = Pizza.objects.on_menu()
     serializer_class = PizzaSerializer
     # Nobody has to say who they are, and reading the menu reads no cookie's session;
     # a token that is not valid is refused all the same.
     authentication_classes = by_token_only()
     permission_classes = [AllowAny]
     lookup_url_kwarg = "pizza_id"
+
+
+class ChoiceSerializer(serializers.Serializer[Any]):
+    size = WordField(Size.choices)
+    extra_toppings = serializers.ListField(
+        child=WordField(TOPPINGS), required=False, max_length=len(TOPPINGS)
+    )
+
+
+class QuoteSerializer(serializers.Serializer[Any]):
+    """What one such pizza costs, and what is in it."""
+
+    unit_price = serializers.DecimalField(max_digits=8, decimal_places=2)
+    allergens = serializers.ListField(child=serializers.ChoiceField(Allergen.choices))
+
+
+class MenuPizzaPrice(APIView):
+    """What a pizza costs as chosen."""
+
+    authentication_classes = by_token_only()
+    permission_classes = [AllowAny]
+
+    @extend_schema(
+        tags=["menu"],
+        operation_id="menu_price",
+        auth=[],
+        summary="What it costs with extras",
+        parameters=[
+            OpenApiParameter("size", str, enum=Size.values, required=True),
+            OpenApiParameter("extra_toppings", str, enum=TOPPINGS, many=True),
+        ],
+        responses={
+            200: QuoteSerializer,
+            **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+        },
+    )
+    def get(self, request: Request, pizza_id: int) -> Response:
+        """The price that cart and bill will say; a topping it has costs nothing."""
+        pizza = get_object_or_404(Pizza.objects.on_menu(), pk=pizza_id)
+        chosen = ChoiceSerializer(data=request.query_params)
+        chosen.is_valid(raise_exception=True)
+        extras = chosen.validated_data.get("extra_toppings", [])
+        quote = {
+            "unit_price": pizza.unit_price(Size(chosen.validated_data["size"]), extras),
+            "allergens": allergens_of([*pizza.toppings, *extras], pizza.more_allergens),
+        }
+        return Response(QuoteSerializer(quote).data)
+
+
+class ManagedPizzaSerializer(PizzaSerializer):
+    """A pizza with what only managers see."""
+
+    more_allergens = serializers.ListField(
+        child=serializers.CharField(), read_only=True
+    )
+
+    class Meta(PizzaSerializer.Meta):
+        fields = [
+            *PizzaSerializer.Meta.fields,
+            "more_allergens",
+            "retired_at",
+            "version",
+        ]
+
+
+class EditPizzaSerializer(serializers.Serializer[Any]):
+    """What a manager decides about a pizza."""
+
+    name = serializers.CharField(max_length=100, validators=[refuse_control_characters])
+    description = serializers.CharField(
+        max_length=500, allow_blank=True, validators=[refuse_control_characters]
+    )
+    base_price = serializers.DecimalField(
+        max_digits=6, decimal_places=2, help_text="Of a small one; more than 0."
+    )
+    category = WordField(Category.choices)
+    toppings = serializers.ListField(
+        child=WordField(TOPPINGS), max_length=len(TOPPINGS)
+    )
+    more_allergens = serializers.ListField(
+        child=WordField(Allergen.choices), max_length=len(Allergen), required=False
+    )
+    is_available = serializers.BooleanField(required=False)
+    version = WholeNumberField(
+        min_value=1,
+        max_value=2**31 - 1,
+        required=False,
+        help_text="The version that was seen; 409 if there is a newer one.",
+    )
+
+
+class MenuChangeSerializer(serializers.ModelSerializer[MenuChange]):
+    changes = serializers.DictField(
+        child=serializers.ListField(), help_text="Field: what it was, what it is."
+    )
+
+    class Meta:
+        model = MenuChange
+        fields = ["action", "changes", "changed_by_name", "changed_at"]
+
+
+class MayEditMenu(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        action = "add" if request.method == "POST" else "change"
+        return request.user.has_perm(f"menu.{action}_pizza")
+
+
+class MayChangeMenu(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.user.has_perm("menu.change_pizza")
+
+
+_NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_WRONG = documented(HTTPStatus.BAD_REQUEST)
+_NOT_FOUND = documented(HTTPStatus.NOT_FOUND)
+_CONFLICT = documented(HTTPStatus.CONFLICT)
+_EXAMPLE = OpenApiExample(
+    "Diavola",
+    {
+        "name": "Diavola",
+        "description": "Hot salami and olives.",
+        "base_price": "15.50",
+        "category": "special",
+        "toppings": ["Pepperoni", "Olives"],
+    },
+    request_only=True,
+)
+
+
+class ManagedMenu(generics.ListAPIView[Pizza]):
+    """Every pizza, retired ones too."""
+
+    permission_classes = [IsAuthenticated, MayEditMenu]
+    serializer_class = ManagedPizzaSerializer
+    queryset = Pizza.objects.order_by("retired_at", "name", "id")
+
+    @extend_schema(
+        tags=["menu management"],
+        summary="All pizzas, retired ones too",
+        responses={200: ManagedPizzaSerializer(many=True), **_NOT_IN, **_NOT_FOUND},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        tags=["menu management"],
+        summary="Put a pizza on the menu",
+        request=EditPizzaSerializer,
+        examples=[_EXAMPLE],
+        responses={201: ManagedPizzaSerializer, **_WRONG, **_NOT_IN},
+    )
+    def post(self, request: Request) -> Response:
+        """Answers the pizza with its number."""
+        fields = EditPizzaSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        pizza = services.add_pizza(
+            fields=fields.validated_data, actor=person_of(request), now=timezone.now()
+        )
+        shown = ManagedPizzaSerializer(pizza).data
+        return Response(shown, status=HTTPStatus.CREATED)
+
+
+class ManagedPizza(APIView):
+    """One pizza, for managers."""
+
+    permission_classes = [IsAuthenticated, MayChangeMenu]
+
+    @extend_schema(
+        tags=["menu management"],
+        operation_id="management_menu_retrieve",
+        summary="One pizza, with its version",
+        responses={200: ManagedPizzaSerializer, **_NOT_IN, **_NOT_FOUND},
+    )
+    def get(self, request: Request, pizza_id: int) -> Response:
+        pizza = get_object_or_404(Pizza, pk=pizza_id)
+        return Response(ManagedPizzaSerializer(pizza).data)
+
+    @extend_schema(
+        tags=["menu management"],
+        operation_id="management_menu_replace",
+        summary="Set every field",
+        request=EditPizzaSerializer,
+        examples=[_EXAMPLE],
+        responses={
+            200: ManagedPizzaSerializer,
+            **_WRONG,
+            **_NOT_IN,
+            **_NOT_FOUND,
+            **_CONFLICT,
+        },
+    )
+    def put(self, request: Request, pizza_id: int) -> Response:
+        """What may be left out is then as for a new pizza."""
+        return self._edit(request, pizza_id, is_partial=False)
+
+    @extend_schema(
+        tags=["menu management"],
+        operation_id="management_menu_change",
+        summary="Set some fields",
+        request=EditPizzaSerializer(partial=True),
+        responses={
+            200: ManagedPizzaSerializer,
+            **_WRONG,
+            **_NOT_IN,
+            **_NOT_FOUND,
+            **_CONFLICT,
+        },
+    )
+    def patch(self, request: Request, pizza_id: int) -> Response:
+        """What is left out stays as it is."""
+        return self._edit(request, pizza_id, is_partial=True)
+
+    @extend_schema(
+        tags=["menu management"],
+        operation_id="management_menu_retire",
+        summary="Take it off the menu",
+        responses={204: None, **_NOT_IN, **_NOT_FOUND},
+    )
+    def delete(self, request: Request, pizza_id: int) -> Response:
+        """It retires: orders that hold it stay, and it can be brought back."""
+        get_object_or_404(Pizza, pk=pizza_id)
+        services.retire_pizza(
+            pizza_id=pizza_id, actor=person_of(request), now=timezone.now()
+        )
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    def _edit(self, request: Request, pizza_id: int, *, is_partial: bool) -> Response:
+        get_object_or_404(Pizza, pk=pizza_id)
+        told = EditPizzaSerializer(data=request.data, partial=is_partial)
+        told.is_valid(raise_exception=True)
+        fields = dict(told.validated_data)
+        version = fields.pop("version", None)
+        if not is_partial:
+            fields = {"more_allergens": [], "is_available": True, **fields}
+        pizza = services.edit_pizza(
+            pizza_id=pizza_id,
+            fields=fields,
+            actor=person_of(request),
+            now=timezone.now(),
+            version=version,
+        )
+        return Response(ManagedPizzaSerializer(pizza).data)
+
+
+class ManagedPizzaRestore(APIView):
+    """Where a retired pizza comes back."""
+
+    permission_classes = [IsAuthenticated, MayChangeMenu]
+
+    @extend_schema(
+        tags=["menu management"],
+        operation_id="management_menu_restore",
+        summary="Bring a retired pizza back",
+        request=None,
+        responses={200: ManagedPizzaSerializer, **_WRONG, **_NOT_IN, **_NOT_FOUND},
+    )
+    def post(self, request: Request, pizza_id: int) -> Response:
+        """One that is on the menu stays there."""
+        get_object_or_404(Pizza, pk=pizza_id)
+        pizza = services.restore_pizza(
+            pizza_id=pizza_id, actor=person_of(request), now=timezone.now()
+        )
+        return Response(ManagedPizzaSerializer(pizza).data)
+
+
+@extend_schema(
+    tags=["menu management"],
+    summary="Who changed it, when, from what to what",
+    responses={200: MenuChangeSerializer(many=True), **_NOT_IN, **_NOT_FOUND},
+)
+class ManagedPizzaHistory(generics.ListAPIView[MenuChange]):
+    """A pizza's changes, newest first."""
+
+    permission_classes = [IsAuthenticated, MayChangeMenu]
+    serializer_class = MenuChangeSerializer
+    queryset = MenuChange.objects.none()
+
+    def get_queryset(self) -> Any:
+        pizza = get_object_or_404(Pizza, pk=self.kwargs["pizza_id"])
+        return pizza.history.all()

@@ -14,7 +14,7 @@ from django.views.decorators.http import (
 )
 
 from pizzeria.access import SignedInRequest, login_required
-from pizzeria.exceptions import MenuChanged
+from pizzeria.exceptions import MenuChanged, MenuFull
 from pizzeria.menu import services
 from pizzeria.menu.forms import MenuFilter, PizzaForm
 from pizzeria.menu.models import MenuChange, Pizza
@@ -48,9 +48,13 @@ def management_menu_add(request: SignedInRequest) -> HttpResponse:
     form = PizzaForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return _show_form(request, form)
-    pizza = services.add_pizza(
-        fields=form.cleaned_data, actor=request.user, now=timezone.now()
-    )
+    try:
+        pizza = services.add_pizza(
+            fields=form.cleaned_data, actor=request.user, now=timezone.now()
+        )
+    except MenuFull as refusal:
+        form.add_error(None, refusal.message)
+        return _show_form(request, form)
     messages.success(request, f"{pizza.name} is on the menu.")
     return _see_other("management_menu")
 
@@ -109,6 +113,9 @@ def management_menu_restore(request: SignedInRequest, pizza_id: int) -> HttpResp
         )
     except Pizza.DoesNotExist as error:
         raise Http404 from error
+    except MenuFull as refusal:
+        messages.error(request, refusal.message)
+        return _see_other("management_menu")
     messages.success(request, f"{pizza.name} is on the menu again.")
     return _see_other("management_menu")
 

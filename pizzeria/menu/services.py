@@ -8,9 +8,13 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from pizzeria.exceptions import MenuChanged
+from pizzeria.events.services import Event, record_all
+from pizzeria.events.types import EventType
+from pizzeria.exceptions import MenuChanged, MenuFull
 from pizzeria.menu.models import MenuChange, Pizza
 
+# A menu is read whole, by people and programs.
+MAX_PIZZAS = 200
 # What a manager decides; everything else of a pizza follows.
 EDITABLE = (
     "name",
@@ -29,7 +33,9 @@ def add_pizza(*, fields: Mapping[str, Any], actor: User, now: datetime) -> Pizza
     Put a new pizza on the menu.
 
     :raises ValidationError: if a field is wrong, or the name is taken
+    :raises MenuFull: if it holds as many as anybody reads
     """
+    _refuse_if_full()
     pizza = Pizza(**{name: fields[name] for name in EDITABLE if name in fields})
     pizza.full_clean()
     pizza.save(force_insert=True)
@@ -94,13 +100,20 @@ def restore_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
     Bring a retired pizza back.
 
     :raises Pizza.DoesNotExist: if there is none
+    :raises MenuFull: if others took its place
     """
     pizza = Pizza.objects.select_for_update().get(pk=pizza_id)
     if pizza.is_retired:
+        _refuse_if_full()
         pizza.retired_at = None
         _save(pizza)
         _remember(pizza, MenuChange.Action.RESTORED, {}, actor, now)
     return pizza
+
+
+def _refuse_if_full() -> None:
+    if Pizza.objects.on_menu().count() >= MAX_PIZZAS:
+        raise MenuFull(limit=MAX_PIZZAS)
 
 
 def _save(pizza: Pizza) -> None:
@@ -127,6 +140,7 @@ def _remember(
     actor: User,
     now: datetime,
 ) -> None:
+    _announce(pizza, action, changes, actor, now)
     MenuChange.objects.create(
         pizza=pizza,
         action=action,
@@ -135,3 +149,56 @@ def _remember(
         changed_by_name=actor.get_full_name() or actor.get_username(),
         changed_at=now,
     )
+
+
+def _announce(
+    pizza: Pizza,
+    action: MenuChange.Action,
+    changes: dict[str, Any],
+    actor: User,
+    now: datetime,
+) -> None:
+    """Record the events of a change; a new pizza's are all in one."""
+    by = {"name": pizza.name, "user_id": str(actor.pk)}
+    told: list[tuple[EventType, dict[str, Any]]] = []
+    if action is MenuChange.Action.ADDED:
+        told.append((EventType.PIZZA_CREATED, {"base_price": pizza.base_price}))
+    elif action is MenuChange.Action.RETIRED:
+        told.append((EventType.PIZZA_RETIRED, {}))
+    elif action is MenuChange.Action.RESTORED:
+        told.append((EventType.PIZZA_AVAILABILITY_CHANGED, _is_on_sale(pizza)))
+    else:
+        told += _edits(pizza, changes)
+    record_all(
+        [
+            Event(
+                type=kind,
+                subject=str(pizza.pk),
+                data={**by, **data},
+                occurred_at=now,
+                about=pizza,
+            )
+            for kind, data in told
+        ]
+    )
+
+
+def _edits(
+    pizza: Pizza, changes: dict[str, Any]
+) -> list[tuple[EventType, dict[str, Any]]]:
+    told: list[tuple[EventType, dict[str, Any]]] = []
+    if {"name", "description", "category", "more_allergens"} & changes.keys():
+        told.append((EventType.PIZZA_DETAILS_UPDATED, {"changes": sorted(changes)}))
+    if "base_price" in changes:
+        old, new = changes["base_price"]
+        told.append((EventType.PIZZA_PRICE_CHANGED, {"old": old, "new": new}))
+    if "toppings" in changes:
+        toppings = {"toppings": pizza.toppings}
+        told.append((EventType.PIZZA_TOPPINGS_UPDATED, toppings))
+    if "is_available" in changes:
+        told.append((EventType.PIZZA_AVAILABILITY_CHANGED, _is_on_sale(pizza)))
+    return told
+
+
+def _is_on_sale(pizza: Pizza) -> dict[str, Any]:
+    return {"is_available": pizza.is_available and not pizza.is_retired}

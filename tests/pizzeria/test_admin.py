@@ -57,6 +57,7 @@ class TestMenu:
                 "name": "Hawaiian",
                 "description": "",
                 "base_price": "15.50",
+                "category": "meat",
                 "toppings": ["Ham", "Pineapple", "Bacon"],
                 "is_available": "on",
             },
@@ -66,6 +67,11 @@ class TestMenu:
         hawaiian.refresh_from_db()
         assert str(hawaiian.base_price) == "15.50"
         assert hawaiian.toppings == ["Ham", "Pineapple", "Bacon"]
+        change = hawaiian.history.get()
+        assert change.changed_by_name == "mario"
+        assert change.changes["base_price"] == ["14.99", "15.50"]
+        history = admin.get("/admin/menu/menuchange/")
+        assert "Hawaiian" in history.content.decode()
 
     @pytest.mark.parametrize(
         "wrong",
@@ -80,7 +86,13 @@ class TestMenu:
         ],
     )
     def test_nonsense_is_refused(self, admin, hawaiian, wrong):
-        fields = {"name": "Hawaiian", "base_price": "15.50", "toppings": [], **wrong}
+        fields = {
+            "name": "Hawaiian",
+            "base_price": "15.50",
+            "category": "classic",
+            "toppings": [],
+            **wrong,
+        }
 
         response = admin.post(f"/admin/menu/pizza/{hawaiian.pk}/change/", fields)
 

@@ -103,9 +103,12 @@ class TestApi:
             "id": menu["Hawaiian"].pk,
             "name": "Hawaiian",
             "description": "Ham, pineapple and mozzarella.",
+            "category": "classic",
             "base_price": "14.99",
             "toppings": ["Ham", "Pineapple"],
             "prices": {"small": "14.99", "medium": "19.49", "large": "23.98"},
+            "is_vegetarian": False,
+            "allergens": ["gluten", "milk", "sulphites"],
             "is_available": True,
         }
 
