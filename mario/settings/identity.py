@@ -59,6 +59,7 @@ OIDC_API_SCOPES = {
     "management": "management",
     "menu": "",
     "orders": "orders",
+    "profile": "account",
     "schema": "",
 }
 # The media types in an access token's header, in lower case. Keycloak writes JWT, or
