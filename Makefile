@@ -78,6 +78,7 @@ types: $(INSTALLED)
 # Writes the generated part of the reference, then compares docs and code.
 docs: $(INSTALLED)
 	$(RUN) -m docs.reference --write
+	$(LIKE_PRODUCTION) $(RUN) -m docs.access --write
 	$(RUN) -m pytest -q tests/test_docs.py
 
 check: lint types

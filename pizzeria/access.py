@@ -13,7 +13,10 @@ from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.request import Request
 from rest_framework.settings import api_settings
+from rest_framework.views import APIView
 
 
 class HtmxRequest(HttpRequest):
@@ -53,9 +56,34 @@ def login_required[**P](
                 raise PermissionDenied
             return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
+        guarded.needs = permission  # type: ignore[attr-defined]  # for needs_of
         return guarded
 
     return decorate
+
+
+class Permitted(BasePermission):
+    """Let in who has one permission; a subclass names it."""
+
+    needs: str
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.user.has_perm(self.needs)
+
+
+def needs_of(view: Any) -> str | None:
+    """
+    Tell what a page or a part of the API asks of its caller.
+
+    A permission's name; "" if a login will do; None if anybody is let in.
+    """
+    api_view = getattr(view, "cls", None)
+    if api_view is None:
+        needs: str | None = getattr(view, "needs", None)
+        return needs
+    asked = api_view.permission_classes
+    named = [one.needs for one in asked if issubclass(one, Permitted)]
+    return named[0] if named else (None if AllowAny in asked else "")
 
 
 def by_token_only() -> list[type[BaseAuthentication]]:

@@ -5,11 +5,12 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
 from pizzeria.events.services import receive
 from pizzeria.fields import WordField
@@ -27,9 +28,8 @@ class CloudEventParser(BoundedJSONParser):
     media_type = "application/cloudevents+json"
 
 
-class MaySendEvents(BasePermission):
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.user.has_perm(SEND_EVENTS)
+class MaySendEvents(Permitted):
+    needs = SEND_EVENTS
 
 
 def refuse_what_no_database_keeps(data: Any) -> None:

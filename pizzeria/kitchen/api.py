@@ -5,11 +5,12 @@ from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
 from pizzeria.fields import WordField
 from pizzeria.kitchen.board import STAGES
@@ -21,9 +22,8 @@ from pizzeria.orders.transitions import Status
 from pizzeria.roles import COOK
 
 
-class MayCook(BasePermission):
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.user.has_perm(COOK)
+class MayCook(Permitted):
+    needs = COOK
 
 
 class MoveSerializer(serializers.Serializer[Any]):

@@ -6,11 +6,12 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
 from pizzeria.management import figures
 from pizzeria.management.forms import GROUPINGS, PeriodForm
@@ -25,9 +26,8 @@ _PERIOD = [
 ]
 
 
-class MaySeeFigures(BasePermission):
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.user.has_perm(VIEW_FIGURES)
+class MaySeeFigures(Permitted):
+    needs = VIEW_FIGURES
 
 
 class NumbersSerializer(serializers.Serializer[Any]):
