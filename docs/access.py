@@ -16,9 +16,10 @@ from django.urls import URLPattern, get_resolver
 PAGE = Path(__file__).with_name("who-may-do-what.md")
 HEAD = """# Who may do what
 
-Made by `make docs` from `pizzeria/roles.py` (roles and their permissions), `pizzeria/orders/transitions.py` (an order's steps)
-and what each view asks. A role is a group of the same name, which a login takes from the realm. `admin` is a superuser and may
-do everything. Whoever is logged in may order, whatever their role.
+Made by `make docs` from `pizzeria/roles.py` (roles and their permissions),
+`pizzeria/orders/transitions.py` (an order's steps) and what each view asks. A role is a
+group of the same name, which a login takes from the realm. `admin` is a superuser and
+may do everything. Whoever is logged in may order, whatever their role.
 
 A test walks every address with every role and compares the answers with this page:
 `tests/pizzeria/test_who_may.py`.
@@ -116,7 +117,7 @@ def _words_of_permissions() -> dict[str, str]:
         named = [
             (
                 f"{action}_{meta.model_name}",
-                f"{action.capitalize()} {meta.verbose_name}",
+                f"{action} {meta.verbose_name}",
             )
             for action in meta.default_permissions
         ]
