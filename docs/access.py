@@ -7,6 +7,7 @@ The page "Who may do what", made from the shop's one table of roles and steps.
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import django
@@ -94,7 +95,7 @@ def shop_routes() -> list[tuple[str, URLPattern]]:
     ]
 
 
-def _walk(patterns: list[object], prefix: str) -> list[tuple[str, URLPattern]]:
+def _walk(patterns: Sequence[object], prefix: str) -> list[tuple[str, URLPattern]]:
     found = []
     for pattern in patterns:
         route = prefix + str(getattr(pattern, "pattern", ""))
