@@ -8,6 +8,7 @@ demo leaves behind, so that commands in the same checkout find its servers.
 
 import sys
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -97,6 +98,15 @@ def _sealing_keys(value: SecretStr) -> SecretStr:
             "'import secrets; print(secrets.token_urlsafe(32))'` makes one"
         ) from None
     return value
+
+
+def _networks(values: list[str]) -> list[str]:
+    for value in values:
+        try:
+            ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError(f"{value!r} is no address and no network") from None
+    return values
 
 
 def _without_slash(value: str) -> str:
@@ -251,6 +261,22 @@ class Environment(BaseSettings):
     app_url: WebUrl = Field(
         default="http://localhost:8080",
         description="The shop's public address; https makes its cookies Secure.",
+    )
+    trusted_proxies: Annotated[
+        list[str],
+        NoDecode,
+        BeforeValidator(_comma_separated),
+        AfterValidator(_networks),
+    ] = Field(
+        default=[],
+        description="Addresses or networks, separated by commas, whose "
+        "X-Forwarded-For names the client; nobody's is believed when empty.",
+    )
+    logins_per_minute: int = Field(
+        default=120,
+        ge=1,
+        le=100_000,
+        description="How often one address, or one person, may begin a login.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="The least important message that is logged."

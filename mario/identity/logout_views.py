@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from mario.identity import logout, validator
 from mario.identity.exceptions import InvalidToken, ProviderUnavailable
+from mario.identity.limits import limited
 from sessions_backend import budget
 from sessions_backend.exceptions import StorageUnavailable
 
@@ -66,6 +67,7 @@ def logged_out(request: HttpRequest) -> HttpResponse:
 @never_cache
 @csrf_exempt
 @login_not_required
+@limited("back_channel_logout")
 @require_POST
 def back_channel_logout(request: HttpRequest) -> HttpResponse:
     """
@@ -102,6 +104,7 @@ def back_channel_logout(request: HttpRequest) -> HttpResponse:
 @xframe_options_exempt
 @csp_override(_FRAMED_BY_KEYCLOAK)
 @login_not_required
+@limited("front_channel_logout")
 @require_GET
 def front_channel_logout(request: HttpRequest) -> HttpResponse:
     """

@@ -1,10 +1,15 @@
 from django.urls import path
 
 from mario.identity import logout_views, views
+from mario.identity.limits import limited
 
 urlpatterns = [
-    path("login", views.LoginView.as_view(), name="login"),
-    path("callback", views.CallbackView.as_view(), name="callback"),
+    path("login", limited("login")(views.LoginView.as_view()), name="login"),
+    path(
+        "callback",
+        limited("callback")(views.CallbackView.as_view()),
+        name="callback",
+    ),
     path("logout", logout_views.log_out, name="logout"),
     path("logged-out", logout_views.logged_out, name="logged_out"),
     path(

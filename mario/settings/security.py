@@ -29,3 +29,14 @@ SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.is_secure else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+TRUSTED_PROXIES = env.trusted_proxies
+# Requests in so many seconds, for each address and each person who is logged in.
+RATE_LIMITS: dict[str, tuple[int, int]] = {
+    "login": (env.logins_per_minute, 60),
+    "callback": (env.logins_per_minute, 60),
+    # Keycloak sends one for each session that it ends.
+    "back_channel_logout": (1200, 60),
+    "front_channel_logout": (env.logins_per_minute, 60),
+    "account": (60, 60),
+}
