@@ -142,11 +142,13 @@ class StoredSession(SessionBase):
             return None
         try:
             left = record.decode(stored.raw)
-            data = self._seals.opened(left[_DATA], key)
-            return _Left(names.RecordName(left[_SUCCESSOR]), data)
-        except (DamagedRecord, KeyError, TypeError, AttributeError) as error:
+            name, data = left.get(_SUCCESSOR), left.get(_DATA)
+            if not names.is_id(name) or not isinstance(data, dict):
+                raise DamagedRecord("it does not lead to a session")
+            return _Left(names.RecordName(name), self._seals.opened(data, key))
+        except DamagedRecord as error:
             # It lives for seconds, so it is not worth keeping aside.
-            damaged.note_unreadable(key, f"what a rotation has left: {error!r}")
+            damaged.note_unreadable(key, f"what a rotation has left: {error}")
             return None
 
     # Writing ------------------------------------------------------------------
