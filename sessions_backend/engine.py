@@ -1,11 +1,11 @@
 """SessionStore: Django's contract. `SESSION_ENGINE = "sessions_backend.engine"`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
 from sessions_backend import budget, failover, lifetimes, names
-from sessions_backend.exceptions import StorageUnavailable
+from sessions_backend.exceptions import ANTICIPATED, StorageUnavailable
 from sessions_backend.record import Record
 from sessions_backend.stored_session import StoredSession
 from sessions_backend.stores.base import finish
@@ -162,30 +162,38 @@ class SessionStore(StoredSession):
     async def aexists(self, session_key: str | None) -> bool:
         if not names.is_id(session_key):
             return False
-        return await failover.astore().exists(names.record_key(session_key))
+        return await _awaited(failover.astore().exists(names.record_key(session_key)))
 
     async def aload(self) -> Record:
-        return await self._load(failover.astore())
+        return await _awaited(self._load(failover.astore()))
 
     async def acreate(self) -> None:
-        await self._create(failover.astore())
+        await _awaited(self._create(failover.astore()))
 
     async def asave(self, must_create: bool = False) -> None:
-        await self._save(failover.astore(), must_create=must_create)
+        await _awaited(self._save(failover.astore(), must_create=must_create))
 
     async def arenew(self) -> None:
-        await self._renew(failover.astore())
+        await _awaited(self._renew(failover.astore()))
 
     async def adelete(self, session_key: str | None = None) -> None:
-        await self._delete(failover.astore(), session_key)
+        await _awaited(self._delete(failover.astore(), session_key))
 
     async def aflush(self) -> None:
         await super().aflush()
         self._forget_stored()
 
     async def acycle_key(self) -> None:
-        await self._cycle_key(failover.astore())
+        await _awaited(self._cycle_key(failover.astore()))
 
     async def aget_expiry_age(self, **kwargs: Any) -> int:
         age: int = await super().aget_expiry_age(**kwargs)
         return self._at_most_until_the_end(age, **kwargs)
+
+
+async def _awaited[Result](coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Do what `finish` does: let no frame out that holds a record or an id."""
+    try:
+        return await coroutine
+    except ANTICIPATED as error:
+        raise error.with_traceback(None)  # noqa: B904  # it is the same exception

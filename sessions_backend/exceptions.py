@@ -40,3 +40,7 @@ class SessionTooLarge(ValueError):
 
 class DamagedRecord(ValueError):
     """Bytes that are not the JSON object of a session."""
+
+
+# What leaves the engine because something outside it is so, and not for a mistake here.
+ANTICIPATED = (StorageUnavailable, UnstorableValue, SessionTooLarge)

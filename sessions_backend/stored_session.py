@@ -141,15 +141,17 @@ class StoredSession(SessionBase):
         if not isinstance(stored, Stored):
             return None
         try:
-            left = record.decode(stored.raw)
-            name, data = left.get(_SUCCESSOR), left.get(_DATA)
-            if not names.is_id(name) or not isinstance(data, dict):
-                raise DamagedRecord("it does not lead to a session")
-            return _Left(names.RecordName(name), self._seals.opened(data, key))
+            return self._what_is_left(record.decode(stored.raw), key)
         except DamagedRecord as error:
             # It lives for seconds, so it is not worth keeping aside.
             damaged.note_unreadable(key, f"what a rotation has left: {error}")
             return None
+
+    def _what_is_left(self, left: Record, key: str) -> _Left:
+        name, data = left.get(_SUCCESSOR), left.get(_DATA)
+        if not names.is_id(name) or not isinstance(data, dict):
+            raise DamagedRecord("it does not lead to a session")
+        return _Left(names.RecordName(name), self._seals.opened(data, key))
 
     # Writing ------------------------------------------------------------------
 

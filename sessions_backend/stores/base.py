@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from sessions_backend.exceptions import ANTICIPATED
+
 
 class Stored(NamedTuple):
     """What a key holds, and for how many seconds still."""
@@ -187,6 +189,9 @@ def finish[Result](coroutine: Coroutine[Any, Any, Result]) -> Result:
     except StopIteration as end:
         result: Result = end.value
         return result
+    except ANTICIPATED as error:
+        # The frames below hold records and ids, and an error page shows frames.
+        raise error.with_traceback(None)  # noqa: B904  # it is the same exception
     coroutine.close()
     raise RuntimeError("A blocking store has waited for an event loop.")
 

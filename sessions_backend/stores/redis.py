@@ -331,7 +331,8 @@ class RedisStore:
             )
         except (RedisError, OSError, hiredis.HiredisError) as error:
             budget.outage = StorageUnavailable(f"Redis cannot be reached: {error}")
-            raise budget.outage from error
+            # Without its frames: they hold what was sent.
+            raise budget.outage from error.with_traceback(None)
         finally:
             budget.remaining -= time.monotonic() - started
         for reply in replies:
