@@ -18,6 +18,7 @@ from tests.faults.history import Person
 from tests.faults.load import Load
 from tests.faults.site import BUDGET
 from tests.faults.stage import Stage, raised, wait_until
+from tests.servers import Valkey
 
 _OUTAGE_SECONDS = 2.5
 _MOST_FAILURES = 3
@@ -364,10 +365,15 @@ class TestAStrictSite:
             wait_until(partial(reads, pid))
 
 
-@pytest.mark.parametrize("alias", ["files", "table"])
+@pytest.mark.parametrize("alias", ["files", "table", "another"])
 class TestASharedFallback:
     def test_shows_every_worker_the_same(self, tmp_path, alias):
-        with raised(tmp_path, FAULTS_FALLBACK=alias) as stage:
+        with (
+            Valkey(tmp_path / "another") as another,
+            raised(
+                tmp_path, FAULTS_FALLBACK=alias, FAULTS_ANOTHER_URL=another.url
+            ) as stage,
+        ):
             person = Person.arriving_at(stage.site)
             stage.server.stop()
             for number, pid in enumerate(stage.site.pids * 2):

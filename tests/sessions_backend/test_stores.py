@@ -105,15 +105,22 @@ class TestLocalStore(StoreContract):
 
 @pytest.mark.django_db
 class TestLocalStoreOverACacheOfDjango(StoreContract):
-    @pytest.fixture
-    def store(self, tmp_path):
-        files = {
-            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-            "LOCATION": str(tmp_path),
+    @pytest.fixture(params=["files", "another Redis"])
+    def store(self, request, tmp_path, valkey):
+        kinds = {
+            "files": {
+                "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+                "LOCATION": str(tmp_path),
+            },
+            "another Redis": {
+                "BACKEND": "django_redis.cache.RedisCache",
+                "LOCATION": f"redis://127.0.0.1:{valkey.port}/1",
+            },
         }
-        with override_settings(CACHES={"files": files, "default": files}):
-            yield LocalStore("files")
-            caches["files"].clear()
+        cache = kinds[request.param]
+        with override_settings(CACHES={"fallback": cache, "default": cache}):
+            yield LocalStore("fallback")
+            caches["fallback"].clear()
 
     def test_keys_are_named_by_their_prefix(self, store):
         """A cache of Django's cannot be searched: it names no keys."""

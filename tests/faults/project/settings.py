@@ -54,6 +54,10 @@ CACHES = {
         "LOCATION": "fallback",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
+    "another": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": os.environ.get("FAULTS_ANOTHER_URL", "redis://127.0.0.1:1/0"),
+    },
 }
 
 LOGGING = {
