@@ -26,6 +26,11 @@ SOURCES := manage.py mario pizzeria sessions_backend tests
 LOCK := $(VENV)/bin/uv pip compile --generate-hashes --python-version 3.12 \
 	--universal --no-emit-index-url --no-strip-extras
 
+# Libraries that this project is compared with are not among the locked tools: uv gets
+# them for the run, beside the locked ones.
+WITH_PEERS := VIRTUAL_ENV=$(abspath $(VENV)) UV_CONSTRAINT=requirements.txt \
+	$(VENV)/bin/uv run --quiet --no-project --active
+
 # Settings as a deployment has them, for tools that import the project. They name
 # every variable that a `.env` of this checkout might set.
 LIKE_PRODUCTION := env DEV_REALM=false DEBUG=false LOG_LEVEL=INFO \
@@ -88,6 +93,8 @@ check: lint types
 
 bench: $(INSTALLED)
 	$(RUN) -m tests.performance.bench_engine
+	$(WITH_PEERS) --with djangorestframework-simplejwt==5.5.1 \
+		python -m tests.performance.bench_identity
 
 lock: $(INSTALLED)
 	$(LOCK) --group app --group demo --group dev -o requirements.txt

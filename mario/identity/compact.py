@@ -71,8 +71,9 @@ def parse(text: bytes) -> Claims:
     """
     try:
         # Bytes would be taken for UTF-16 or UTF-32, too.
+        characters = text.decode()
         value = json.loads(
-            text.decode(),
+            characters,
             object_pairs_hook=_without_duplicates,
             parse_constant=_no_constant,
         )
@@ -80,7 +81,9 @@ def parse(text: bytes) -> Claims:
         raise InvalidToken(f"{type(error).__name__}: not JSON") from error
     if not isinstance(value, dict):
         refuse("it holds no object")
-    _check_value(value, MAX_DEPTH)
+    is_plain = "\\u" not in characters
+    if not is_plain or characters.count("[") + characters.count("{") > MAX_DEPTH:
+        _check_value(value, MAX_DEPTH)
     return value
 
 
@@ -94,10 +97,13 @@ def _parts(token: str) -> bytes:
     if not _COMPACT.fullmatch(token):
         refuse("it is not three parts of base64url")
     encoded = token.encode("ascii")
-    for part in encoded.split(b"."):
-        # The last character may have bits to spare: each token has one spelling.
-        if len(part) % 4 == 1 or part != _encoded(urlsafe_b64decode(part + b"==")):
-            refuse("its base64url is not the canonical one")
+    signature = encoded.rpartition(b".")[2]
+    # The last character may have bits to spare; in the parts before, the signature
+    # would not fit any more.
+    if len(signature) % 4 == 1 or signature != _encoded(
+        urlsafe_b64decode(signature + b"==")
+    ):
+        refuse("its signature is not spelled as it must be")
     return encoded
 
 
