@@ -7,7 +7,7 @@ from typing import Any
 from sessions_backend import budget, failover, lifetimes, names
 from sessions_backend.exceptions import ANTICIPATED, StorageUnavailable
 from sessions_backend.record import Record
-from sessions_backend.stored_session import StoredSession
+from sessions_backend.stored_session import StoredSession, cut
 from sessions_backend.stores.base import finish
 
 
@@ -187,7 +187,7 @@ class SessionStore(StoredSession):
         await _awaited(self._cycle_key(failover.astore()))
 
     async def aget_expiry_age(self, **kwargs: Any) -> int:
-        age: int = await super().aget_expiry_age(**kwargs)
+        age = cut(await super().aget_expiry_age(**kwargs))
         return self._at_most_until_the_end(age, **kwargs)
 
 

@@ -18,8 +18,7 @@ CREATED_AT = "created_at"
 EXPIRES_AT = "expires_at"
 # A busy page costs one renewal for each tenth of its session's age.
 RENEWAL_SHARE = 0.1
-# What can still be counted in seconds from now, and written as a cookie's date.
-_LONGEST_EXPIRY_SECONDS = 100 * 366 * 86400
+# What can still be written as a cookie's date.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
 
@@ -93,8 +92,6 @@ def check_expiry(record: Record) -> None:
         _moment(expiry, has_zone=settings.USE_TZ)
     elif type(expiry) not in {int, float}:
         raise DamagedRecord(f"an expiry of type {type(expiry).__name__}")
-    elif abs(expiry) > _LONGEST_EXPIRY_SECONDS:
-        raise DamagedRecord("an expiry beyond all calendars")
 
 
 def _moment(text: object, *, has_zone: bool = True) -> datetime:

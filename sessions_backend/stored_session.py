@@ -69,7 +69,7 @@ class StoredSession(SessionBase):
         super().__init__(session_key)
 
     def get_expiry_age(self, **kwargs: Any) -> int:
-        age: int = super().get_expiry_age(**kwargs)
+        age = cut(super().get_expiry_age(**kwargs))
         return self._at_most_until_the_end(age, **kwargs)
 
     def _validate_session_key(self, key: object) -> bool:
@@ -418,6 +418,11 @@ class StoredSession(SessionBase):
             return age
         now = kwargs.get("modification") or datetime.now(UTC)
         return min(age, self._lifetime.remaining_seconds(now))
+
+
+def cut(age: float) -> int:
+    """Bring an age within what a cookie's date can bear."""
+    return int(max(min(age, _LONGEST_TTL), -_LONGEST_TTL))
 
 
 def _too_busy() -> StorageUnavailable:
