@@ -2,6 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from threading import Barrier
 
 import pytest
@@ -9,9 +10,10 @@ from django.contrib.auth.models import Group, User
 from django.db import close_old_connections, connection
 from django.test import Client
 
-from pizzeria.exceptions import CartChanged, KitchenFull, StatusConflict
+from pizzeria.exceptions import CartChanged, KitchenFull, MenuChanged, StatusConflict
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.seed import seed_menu
+from pizzeria.menu.services import edit_pizza, retire_pizza
 from pizzeria.orders import services
 from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.services import move_order, place_order
@@ -209,3 +211,91 @@ def test_two_api_calls_at_once_answer_with_the_one_order(peach, margherita):
     assert sorted(answer.status_code for answer in answers) in ([201, 201], [201, 400])
     placed = [answer.json() for answer in answers if answer.status_code == 201]
     assert {order["id"] for order in placed} == {Order.objects.get().pk}
+
+
+@pytest.mark.parametrize("round_number", range(3))
+def test_one_key_orders_once_whatever_is_in_the_carts(peach, margherita, round_number):
+    # Two tabs, two carts' lines, one request that was sent again.
+    def placing_with_key(number):
+        return lambda: place_order(
+            customer=peach,
+            lines=[cart_line(margherita, f"line-{number}")],
+            contact=CONTACT,
+            placed_at=FRIDAY_EVENING,
+            key="friday",
+        )
+
+    orders = at_once([placing_with_key(number) for number in range(PEOPLE)])
+
+    assert len({order.pk for order in orders}) == 1
+    assert OrderLine.objects.count() == 1
+
+
+@pytest.mark.parametrize("round_number", range(3))
+def test_a_price_that_changes_during_checkouts_is_on_a_bill_whole_or_not_at_all(
+    peach, margherita, cooks, round_number
+):
+    def placing_two_lines(number):
+        lines = [cart_line(margherita, f"{number}-{part}") for part in "ab"]
+        return placing(peach, lines)
+
+    def changing():
+        edit_pizza(
+            pizza_id=margherita.pk,
+            fields={"base_price": Decimal("20.00")},
+            actor=cooks[0],
+            now=FRIDAY_EVENING,
+        )
+        return "changed"
+
+    outcomes = at_once([*map(placing_two_lines, range(PEOPLE)), changing])
+
+    orders = [outcome for outcome in outcomes if isinstance(outcome, Order)]
+    assert len(orders) == PEOPLE
+    for order in Order.objects.prefetch_related("lines"):
+        prices = {line.unit_price for line in order.lines.all()}
+        assert prices in ({Decimal("16.89")}, {Decimal("26.00")})
+        assert order.total_amount == 2 * prices.pop()
+    (change,) = margherita.history.all()
+    assert change.changes == {"base_price": ["12.99", "20.00"]}
+
+
+@pytest.mark.parametrize("round_number", range(3))
+def test_a_pizza_that_retires_during_checkouts_is_ordered_whole_or_not_at_all(
+    peach, margherita, cooks, round_number
+):
+    def retiring():
+        retire_pizza(pizza_id=margherita.pk, actor=cooks[0], now=FRIDAY_EVENING)
+        return "retired"
+
+    outcomes = at_once(
+        [placing(peach, [cart_line(margherita, f"line-{n}")]) for n in range(PEOPLE)]
+        + [retiring]
+    )
+
+    kinds = Counter(type(outcome) for outcome in outcomes)
+    assert kinds[Order] + kinds[CartChanged] == PEOPLE
+    assert OrderLine.objects.count() == Order.objects.count() == kinds[Order]
+
+
+def test_two_managers_with_one_version_do_not_overwrite_each_other(margherita, cooks):
+    def editing(cook):
+        def edit():
+            try:
+                return edit_pizza(
+                    pizza_id=margherita.pk,
+                    fields={"description": cook.username},
+                    actor=cook,
+                    now=FRIDAY_EVENING,
+                    version=1,
+                )
+            except MenuChanged as conflict:
+                return conflict
+
+        return edit
+
+    outcomes = at_once([editing(cook) for cook in cooks])
+
+    kinds = Counter(type(outcome) for outcome in outcomes)
+    assert kinds == {Pizza: 1, MenuChanged: PEOPLE - 1}
+    assert margherita.history.count() == 1

@@ -3,6 +3,7 @@
 import json
 import time
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -18,7 +19,7 @@ PROFILE = {
     "payment_method": "cash",
     "fulfilment": "pickup",
 }
-HOME = {"label": "Home", "text": "1 Castle Road, Toadstool"}
+HOME: dict[str, Any] = {"label": "Home", "text": "1 Castle Road, Toadstool"}
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pizzeria.orders.estimates import (
     DEFAULT_COOKING,
     DEFAULT_WAY,
     SPREAD,
+    Estimate,
     estimate,
     measured_pace,
 )
@@ -365,18 +366,23 @@ class TestEstimate:
     def order(self, order_of, peach):
         return order_of(peach)
 
+    def expected(self, order, now) -> Estimate:
+        found = estimate(order, now=now)
+        assert found is not None
+        return found
+
     def at(self, order, status, **times):
         Order.objects.filter(pk=order.pk).update(status=status, **times)
         order.refresh_from_db()
 
     def test_is_a_range_before_it_leaves_and_one_time_after(self, order):
         now = FRIDAY_EVENING + MINUTE
-        first = estimate(order, now=now)
+        first = self.expected(order, now=now)
         assert first.earliest == now + DEFAULT_COOKING + DEFAULT_WAY
         assert first.latest == first.earliest + SPREAD
 
         self.at(order, "delivering", delivering_at=FRIDAY_EVENING)
-        on_its_way = estimate(order, now=now)
+        on_its_way = self.expected(order, now=now)
         assert on_its_way.is_exact
         assert on_its_way.latest == FRIDAY_EVENING + DEFAULT_WAY
 
@@ -390,7 +396,7 @@ class TestEstimate:
         self.at(order, "delivering", delivering_at=FRIDAY_EVENING)
         late = FRIDAY_EVENING + timedelta(hours=2)
 
-        assert estimate(order, now=late).latest == late
+        assert self.expected(order, now=late).latest == late
 
     def test_grows_with_what_is_ahead(self, order, order_of, peach):
         last = order_of(peach, placed_at=FRIDAY_EVENING + 2 * MINUTE)
@@ -399,7 +405,7 @@ class TestEstimate:
 
         # Five are ahead, and five fit into the oven.
         now = FRIDAY_EVENING + 2 * MINUTE
-        assert estimate(last, now=now).earliest == (
+        assert self.expected(last, now=now).earliest == (
             now + 2 * DEFAULT_COOKING + DEFAULT_WAY
         )
 
@@ -407,8 +413,8 @@ class TestEstimate:
         assert order.promised_at == (
             FRIDAY_EVENING + DEFAULT_COOKING + DEFAULT_WAY + SPREAD
         )
-        assert not estimate(order, now=FRIDAY_EVENING + 4 * MINUTE).is_late
-        assert estimate(order, now=FRIDAY_EVENING + 6 * MINUTE).is_late
+        assert not self.expected(order, now=FRIDAY_EVENING + 4 * MINUTE).is_late
+        assert self.expected(order, now=FRIDAY_EVENING + 6 * MINUTE).is_late
 
         # It was placed days ago.
         page = browser.get(f"/orders/{order.pk}/").content.decode()
@@ -432,7 +438,7 @@ class TestEstimate:
     def test_a_pick_up_that_is_ready_is_ready(self, order, browser):
         self.at(order, "ready", fulfilment="pickup")
 
-        assert estimate(order, now=FRIDAY_EVENING).earliest == FRIDAY_EVENING
+        assert self.expected(order, now=FRIDAY_EVENING).earliest == FRIDAY_EVENING
         page = browser.get(f"/orders/{order.pk}/").content.decode()
         assert "It is ready for you." in page
 
