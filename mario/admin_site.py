@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -21,13 +22,37 @@ ADMIN_CSP: dict[str, list[str]] = {
 }
 
 
+# Who may do what, and whose sessions end: the names of the admin's addresses.
+MATTERS = ("auth_user_", "auth_group_", "sessions_backend_session_end")
+
+
+def _recent_where_it_matters(
+    view: Callable[..., HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """Ask for a recent login before what is sent there is done."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        from mario.identity import recent_login  # noqa: PLC0415  # has models
+
+        match = request.resolver_match
+        matters = match is not None and (match.url_name or "").startswith(MATTERS)
+        if request.method == "POST" and matters and not recent_login.is_recent(request):
+            return recent_login.ask_again(request)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 class PizzeriaAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
     """The admin, whose one way in is the realm."""
 
     def admin_view(
         self, view: Callable[..., HttpResponse], cacheable: bool = False
     ) -> Callable[..., HttpResponse]:
-        guarded: Callable[..., HttpResponse] = super().admin_view(view, cacheable)
+        guarded: Callable[..., HttpResponse] = super().admin_view(
+            _recent_where_it_matters(view), cacheable
+        )
         return csp_override(ADMIN_CSP)(guarded)
 
     def login(

@@ -5,10 +5,10 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 
+from mario.identity import roles
 from mario.identity.models import Identity
 
 # Lost to the same person's other request, or to somebody of the same name.
@@ -32,6 +32,7 @@ _USER_INFO = (
     "iss",
     "sub",
     "sid",
+    "auth_time",
     "preferred_username",
     "name",
     "given_name",
@@ -62,10 +63,9 @@ def update_user(identity: Identity, claims: dict[str, Any]) -> None:
     """
     Bring name, address and roles of the user to what the claims say.
 
-    Realm roles become the groups of the same name (OIDC_GROUP_ROLES); the role
-    `admin` makes staff and superuser, and its absence unmakes them. Claims older
-    than those that were followed last change nothing: a role that was taken away
-    does not come back with a token from before.
+    What each role gives says OIDC_ROLES. Claims older than those that were followed
+    last change nothing: a role that was taken away does not come back with a token
+    from before.
     """
     issued_at: int = claims["iat"]
     is_newer = Identity.objects.filter(
@@ -75,21 +75,17 @@ def update_user(identity: Identity, claims: dict[str, Any]) -> None:
         return
     identity.claims_issued_at = issued_at
     user = identity.user
-    roles = set(realm_roles(claims))
-    is_admin = settings.OIDC_SUPERUSER_ROLE in roles
     wanted = {
         "first_name": _text(claims, "given_name", 150),
         "last_name": _text(claims, "family_name", 150),
         "email": _text(claims, "email", 254),
-        "is_staff": is_admin,
-        "is_superuser": is_admin,
     }
     changed = [name for name, value in wanted.items() if getattr(user, name) != value]
     for name in changed:
         setattr(user, name, wanted[name])
+    changed += roles.apply(user, claims)
     if changed:
         user.save(update_fields=changed)
-    _update_groups(user, roles)
 
 
 def _known(*, issuer: str, subject: str) -> Identity | None:
@@ -114,17 +110,10 @@ def _lookup() -> str:
     return sql
 
 
-def realm_roles(claims: dict[str, Any]) -> list[str]:
-    """Read `realm_access.roles`, in which Keycloak lists a user's realm roles."""
-    access = claims.get("realm_access")
-    roles = access.get("roles") if isinstance(access, dict) else None
-    return [role for role in roles or [] if isinstance(role, str)]
-
-
 def user_info(claims: dict[str, Any]) -> dict[str, Any]:
     """Pick what the session keeps of the claims, the realm roles included."""
     known = {name: claims[name] for name in _USER_INFO if name in claims}
-    return {**known, "roles": sorted(realm_roles(claims))}
+    return {**known, "roles": sorted(roles.realm_roles(claims))}
 
 
 def _create_user(claims: dict[str, Any]) -> User:
@@ -140,20 +129,6 @@ def _create_user(claims: dict[str, Any]) -> User:
         name = f"{claims['iss']}|{claims['sub']}".encode()
         username = f"{username}-{sha256(name).hexdigest()[:12]}"
     return users.create_user(username)
-
-
-def _update_groups(user: User, roles: set[str]) -> None:
-    managed = set(settings.OIDC_GROUP_ROLES)
-    has = set(user.groups.filter(name__in=managed).values_list("name", flat=True))
-    wants = roles & managed
-    if wants - has:
-        user.groups.add(*_groups(wants - has))
-    if has - wants:
-        user.groups.remove(*_groups(has - wants))
-
-
-def _groups(names: set[str]) -> list[Group]:
-    return [Group.objects.get_or_create(name=name)[0] for name in sorted(names)]
 
 
 def _text(claims: dict[str, Any], name: str, longest: int) -> str:

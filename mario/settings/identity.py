@@ -1,5 +1,7 @@
 """Login by Keycloak: mozilla-django-oidc's settings, and ours."""
 
+from typing import Any
+
 from mario.settings.base import env
 
 _public = f"{env.public_url}/realms/{env.keycloak_realm}/protocol/openid-connect"
@@ -66,7 +68,15 @@ OIDC_API_SCOPES = {
 # what RFC 9068 asks for where its client says so; then "jwt" can go.
 OIDC_ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
-# Realm roles that become the Django group of the same name; `admin` becomes
-# staff and superuser.
-OIDC_GROUP_ROLES = ["customer", "chef", "delivery_driver", "manager"]
-OIDC_SUPERUSER_ROLE = "admin"
+# What each role of a token gives: a realm role by its name, a role of a client as
+# `client:role`. `groups`, `permissions` ("orders.view_order"), `is_staff` and
+# `is_superuser` that stand here are also taken away with their role.
+OIDC_ROLES: dict[str, dict[str, Any]] = {
+    "customer": {"groups": ["customer"]},
+    "chef": {"groups": ["chef"]},
+    "delivery_driver": {"groups": ["delivery_driver"]},
+    "manager": {"groups": ["manager"]},
+    "admin": {"is_staff": True, "is_superuser": True},
+}
+# How long ago a password may have been typed by whoever does what matters.
+RECENT_LOGIN_SECONDS = 300
