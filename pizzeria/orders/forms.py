@@ -26,6 +26,9 @@ valid_key = RegexValidator(
     f"A key is 1 to {MAX_KEY_LENGTH} letters, digits and signs of ASCII.",
 )
 _NO_ADDRESS = "Please say where the pizza goes."
+_TWO_ADDRESSES = (
+    "You chose an address from your book and wrote another one. Please leave one."
+)
 
 
 class CheckoutForm(forms.Form):
@@ -90,6 +93,8 @@ class CheckoutForm(forms.Form):
 
     def __init__(self, *args: Any, addresses: Any = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # No "if you like" beside it, though a pick-up goes without.
+        self.fields["customer_address"].is_asked = True  # type: ignore[attr-defined]
         self._addresses = {str(address.pk): address.text for address in addresses}
         if self._addresses:
             choices = [(str(x.pk), f"{x.label}: {x.text}") for x in addresses]
@@ -114,7 +119,10 @@ class CheckoutForm(forms.Form):
             self.errors.pop("customer_address", None)
             return cleaned
         saved = self._addresses.get(cleaned.get("saved_address", ""))
-        if saved and "customer_address" not in self.errors:
+        if saved and cleaned.get("customer_address") not in ("", saved):
+            # Whichever was meant, the pizza must not go to the other one.
+            self.add_error("customer_address", _TWO_ADDRESSES)
+        elif saved and "customer_address" not in self.errors:
             cleaned["customer_address"] = saved
         if not cleaned.get("customer_address", "-"):
             self.add_error("customer_address", _NO_ADDRESS)

@@ -100,6 +100,15 @@ class TestFulfilment:
 
         assert Order.objects.get().customer_address == "7 Moat Lane"
 
+    def test_two_addresses_are_one_too_many(self, browser, peach):
+        home = services.save_address(user=peach, label="Home", text="7 Moat Lane")
+
+        page = browser.post("/checkout/", {**CHECKOUT, "saved_address": home.pk})
+
+        assert page.context["form"].errors.keys() == {"customer_address"}
+        assert "Please leave one" in page.content.decode()
+        assert not Order.objects.exists()
+
     def test_somebody_elses_entry_is_not_there(self, browser, api, toad):
         theirs = services.save_address(user=toad, label="Home", text="7 Moat Lane")
         told = {name: CHECKOUT[name] for name in ("customer_phone", "payment_method")}
