@@ -18,7 +18,7 @@ from django.conf import settings
 from joserfc.jwk import Key
 
 from mario.identity import discovery, keyset, provider, shared
-from mario.identity.exceptions import InvalidToken, ProviderUnavailable
+from mario.identity.exceptions import InvalidToken, ProviderUnavailable, UnknownKey
 from mario.identity.keyset import KeySet
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def key(kid: str) -> Key:
     """
     Find the signing key that a token names.
 
-    :raises InvalidToken: if the realm has no such key
+    :raises UnknownKey: if the realm has no such key
     :raises ProviderUnavailable: if no usable key set could be fetched
     """
     _keep_fresh()
@@ -84,7 +84,7 @@ def key(kid: str) -> Key:
         _look_again(kid)
         found = _State.current.keys.get(kid)
     if found is None:
-        raise InvalidToken("it is signed with an unknown key")
+        raise UnknownKey("it is signed with an unknown key")
     return found
 
 

@@ -23,7 +23,12 @@ from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.db import connections
 
 from mario.identity import login_session, people, provider, token_endpoint, validator
-from mario.identity.exceptions import InvalidToken, LoginRefused, ProviderUnavailable
+from mario.identity.exceptions import (
+    InvalidToken,
+    LoginRefused,
+    ProviderUnavailable,
+    UnknownKey,
+)
 from mario.identity.kept_tokens import TOKENS, KeptTokens
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.lease import Lease
@@ -39,6 +44,8 @@ ANSWER = 20
 # How long nobody tries again after Keycloak could not be asked.
 REST = 5
 _LONGEST_WAIT = 30
+# Longer than new keys of the realm can stay unknown.
+_KEYS_WAIT = 40
 _PAUSES = (0.02, 0.25)
 # New tokens exist once: storing them is tried again after so many seconds each.
 _STORING_PAUSES = (0.1, 0.4, 1.5)
@@ -203,7 +210,7 @@ class _Renewal:
             return self._settled() or Outcome.AWAY
         try:
             response = self._ask(tokens)
-            claims = _believed(response, tokens, session)
+            claims = self._believed(response, tokens, session)
         except (LoginRefused, InvalidToken) as error:
             return self._end(str(error))
         return self._keep(tokens, response, claims)
@@ -220,6 +227,24 @@ class _Renewal:
             seconds=ANSWER,
             beat=self._stay_the_only_one,
         )
+
+    def _believed(
+        self,
+        response: token_endpoint.TokenResponse,
+        tokens: KeptTokens,
+        session: SessionBase,
+    ) -> validator.Claims:
+        ends_at = time.monotonic() + _KEYS_WAIT
+        while True:
+            try:
+                return _believed(response, tokens, session)
+            except (UnknownKey, ProviderUnavailable):
+                # The realm may have a new key, which is asked for twice a minute at
+                # most. The old tokens are spent: better late than never.
+                if time.monotonic() > ends_at:
+                    raise
+            self._stay_the_only_one()
+            time.sleep(provider.BEAT)
 
     def _stay_the_only_one(self) -> None:
         # The answer counts, whatever becomes of the lease meanwhile.

@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from mario.identity import refresh
+from mario.identity import jwks, refresh
+from mario.identity.exceptions import InvalidToken
 from sessions_backend import failover, index
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
@@ -467,6 +468,25 @@ class TestWhileKeycloakIsAway:
         may_answer.set()
         wait_until(lambda: visit.tokens["generation"] == 2)
         assert len(issuer.token_requests) == 1
+
+
+class TestNewKeysOfTheRealm:
+    def test_are_waited_for_rather_than_a_login_lost(
+        self, visit, issuer: Issuer, settings, monkeypatch
+    ):
+        # Somebody has just made the shop look for unknown keys: it may not again.
+        monkeypatch.setattr(jwks, "COOL_DOWN", 3)
+        settings.OIDC_REFRESH_PATIENCE = 10
+        with pytest.raises(InvalidToken):
+            jwks.key("unknown")
+        former, issuer.keys = issuer.keys, [issuer.new_key()]
+        issuer.will_refresh()
+        visit.let_tokens_end_in(-1)
+
+        assert visit.see().status_code == 200
+        assert visit.tokens["generation"] == 2
+        assert len(issuer.token_requests) == 1
+        assert former != issuer.keys
 
 
 class TestALogoutDuringARenewal:
