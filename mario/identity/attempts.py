@@ -20,7 +20,7 @@ MAX_AGE = 600
 MAX_ATTEMPTS = 6
 # A cookie has 4,096 bytes, the rest of an attempt about 400.
 MAX_NEXT_URL_LENGTH = 1024
-_PREFIX = "mario_login_"
+_NAME = "mario_login_"
 _SALT = "mario.identity.attempts"
 
 
@@ -32,6 +32,8 @@ class Attempt:
     nonce: str
     code_verifier: str
     next_url: str
+    # Seconds that may lie between the password and the callback; None for any.
+    max_age: int | None = None
 
 
 def remember(request: HttpRequest, response: HttpResponse, attempt: Attempt) -> None:
@@ -39,11 +41,11 @@ def remember(request: HttpRequest, response: HttpResponse, attempt: Attempt) -> 
     open_attempts = [
         name
         for name, value in request.COOKIES.items()
-        if name.startswith(_PREFIX) and value
+        if name.startswith(_prefix()) and value
     ]
     surplus = max(0, len(open_attempts) + 1 - MAX_ATTEMPTS)
     for name in open_attempts[:surplus]:
-        response.delete_cookie(name, path=_path())
+        _delete(response, name)
     response.set_cookie(
         _cookie_name(attempt.state),
         signing.dumps(asdict(attempt), salt=_SALT),
@@ -72,13 +74,27 @@ def recall(request: HttpRequest, state: str) -> Attempt | None:
 
 
 def forget(response: HttpResponse, state: str) -> None:
-    response.delete_cookie(_cookie_name(state), path=_path(), samesite="Lax")
+    _delete(response, _cookie_name(state))
+
+
+def _delete(response: HttpResponse, name: str) -> None:
+    response.delete_cookie(name, path=_path(), samesite="Lax")
+    # A browser takes no cookie of this name, not even its end, that is not Secure.
+    response.cookies[name]["secure"] = settings.SESSION_COOKIE_SECURE
 
 
 def _cookie_name(state: str) -> str:
-    return _PREFIX + sha256(state.encode()).hexdigest()[:16]
+    return _prefix() + sha256(state.encode()).hexdigest()[:16]
+
+
+def _prefix() -> str:
+    # `__Host-`: no neighbouring host can put an attempt of its own in this browser,
+    # whose callback would log the person in as somebody else.
+    return f"__Host-{_NAME}" if settings.SESSION_COOKIE_SECURE else _NAME
 
 
 def _path() -> str:
+    if settings.SESSION_COOKIE_SECURE:
+        return "/"
     # What the login page and the callback have in common: both read the cookies.
     return reverse("login").removesuffix("login")

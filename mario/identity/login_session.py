@@ -152,12 +152,12 @@ def lapse(session_key: str, *, generation: int) -> bool:
     return True
 
 
-def link_again(session_key: str, claims: dict[str, Any]) -> None:
+def link_again(session: SessionBase, claims: dict[str, Any]) -> None:
     """Lead bearers of a login that goes on to its session, should they find another."""
     name = label(claims)
     if name:
         with suppress(StorageUnavailable):
-            index.relink(name, session_key, ttl=lifetime())
+            index.relink(name, name_of(session), ttl=lifetime())
 
 
 def lifetime() -> timedelta:

@@ -1,5 +1,6 @@
 """The login backend: mozilla-django-oidc's, made as strict as the specifications."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -28,6 +29,8 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         """
         if request is None or "code_verifier" not in kwargs:
             return None
+        seconds: int | None = kwargs.pop("max_age", None)
+        self.max_age = None if seconds is None else timedelta(seconds=seconds)
         user: User | None = super().authenticate(request, **kwargs)
         return user
 
@@ -49,6 +52,7 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
             token,
             nonce=kwargs["nonce"],
             access_token=self.token_response["access_token"],
+            max_age=self.max_age,
         )
 
     def store_tokens(self, access_token: str, id_token: str) -> None:

@@ -261,14 +261,17 @@ class _Renewal:
 
         def exchange(record: dict[str, Any]) -> None:
             record[TOKENS] = new.as_stored()
-            record[login_session.USER_INFO] = people.user_info(claims)
+            known = login_session.section(record, login_session.USER_INFO)
+            # Core 12.2 lets a refreshed ID token leave it out, not change it.
+            since = {name: known[name] for name in ("auth_time",) if name in known}
+            record[login_session.USER_INFO] = since | people.user_info(claims)
 
         try:
             self._store(exchange)
         except UpdateError:
             # Logged out while the answer was on its way: it stays so.
             return Outcome.ENDED
-        login_session.link_again(self._key, claims)
+        login_session.link_again(login_session.empty_session(self._key), claims)
         identity = people.find_or_create_identity(claims)
         if not identity.user.is_active:
             self._generation = new.generation

@@ -6,6 +6,11 @@ from mario.identity.limits import limited
 urlpatterns = [
     path("login", limited("login")(views.LoginView.as_view()), name="login"),
     path(
+        "register",
+        limited("login")(views.LoginView.as_view(is_registration=True)),
+        name="register",
+    ),
+    path(
         "callback",
         limited("callback")(views.CallbackView.as_view()),
         name="callback",

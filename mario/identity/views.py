@@ -14,7 +14,7 @@ from mozilla_django_oidc.views import (
     get_next_url,
 )
 
-from mario.identity import attempts, jwks, login_session
+from mario.identity import answers, attempts, jwks, links, login_session
 from mario.identity.exceptions import (
     IdentityError,
     LoginRefused,
@@ -25,23 +25,41 @@ logger = logging.getLogger(__name__)
 
 REFUSED = "Keycloak did not let you in. You can try again."
 NOT_FINISHED = "This login was not finished here, or took too long. Please try again."
+WRONG_LINK = "The link that led here is not one of ours. You can log in without it."
 UNAVAILABLE = "The login service does not answer. Your cart is kept; try again shortly."
 
 
 class LoginView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # untyped
     """Send the browser to Keycloak, and remember the attempt in a cookie of its own."""
 
+    # Whether Keycloak shows its form for new accounts first.
+    is_registration = False
+
     def get(self, request: HttpRequest) -> HttpResponse:
+        if answer := answers.login_needed(request):
+            return answer
+        next_url = _next_url(request)
         try:
+            asked = links.asked_of_keycloak(request.GET)
             jwks.require_provider()
         except ProviderUnavailable as error:
             # Better a page of ours than the browser's own about a dead address.
             logger.warning("Nobody can log in, Keycloak is unavailable: %s", error)
-            next_url = _next_url(request)
             return login_failed(request, UNAVAILABLE, status=503, next_url=next_url)
-        return self._send_to_keycloak(request)
+        except LoginRefused as error:
+            logger.warning("A link to the login was refused: %s", error)
+            return login_failed(request, WRONG_LINK, status=400, next_url=next_url)
+        return self._send_to_keycloak(request, asked, next_url)
 
-    def _send_to_keycloak(self, request: HttpRequest) -> HttpResponse:
+    def get_extra_params(self, request: HttpRequest) -> dict[str, Any]:
+        return self.asked
+
+    def _send_to_keycloak(
+        self, request: HttpRequest, asked: dict[str, Any], next_url: str
+    ) -> HttpResponse:
+        self.asked = asked
+        if self.is_registration:
+            self.OIDC_OP_AUTH_ENDPOINT = settings.OIDC_OP_REGISTRATION_ENDPOINT
         # The library keeps attempts in the session, where they would make a key for
         # every visitor: it is given a dict instead, whose content becomes a cookie.
         kept, request.session = request.session, {}  # type: ignore[assignment]
@@ -54,7 +72,8 @@ class LoginView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # untyped
             state=state,
             nonce=entry["nonce"],
             code_verifier=entry["code_verifier"],
-            next_url=_next_url(request),
+            next_url=next_url,
+            max_age=int(asked["max_age"]) if "max_age" in asked else None,
         )
         attempts.remember(request, response, attempt)
         response["Cache-Control"] = "no-store"
@@ -65,7 +84,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
     """Take the browser back from Keycloak."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        state = request.GET.get("state", "")
+        state = _only(request, "state") or ""
         attempt = attempts.recall(request, state)
         if attempt is None:
             response = self._without_attempt(request)
@@ -78,7 +97,8 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
     def _without_attempt(self, request: HttpRequest) -> HttpResponse:
         # The back button, a repeated callback, or somebody else's link. Whoever is
         # logged in stays so.
-        if request.user.is_authenticated:
+        is_known = login_session.is_available(request.session)
+        if is_known and request.user.is_authenticated:
             return HttpResponseRedirect(resolve_url(settings.LOGIN_REDIRECT_URL))
         return login_failed(request, NOT_FINISHED, status=400)
 
@@ -96,20 +116,30 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
         return HttpResponseRedirect(attempt.next_url)
 
     def _open(self, request: HttpRequest, attempt: attempts.Attempt) -> None:
-        # RFC 9207: an answer that names another issuer is mixed up with another's.
-        if request.GET.get("iss", settings.OIDC_OP_ISSUER) != settings.OIDC_OP_ISSUER:
+        # RFC 9207: Keycloak says who answers. Another issuer's answer is mixed up with
+        # another login; one without a name may be.
+        if _only(request, "iss") != settings.OIDC_OP_ISSUER:
             raise LoginRefused("the answer is of another issuer")
-        if "code" not in request.GET:
+        if not _only(request, "code"):
             error = request.GET.get("error", "")
             raise LoginRefused(f"Keycloak said {error[:64]!r}")
         user: Any = auth.authenticate(
-            request, nonce=attempt.nonce, code_verifier=attempt.code_verifier
+            request,
+            nonce=attempt.nonce,
+            code_verifier=attempt.code_verifier,
+            max_age=attempt.max_age,
         )
         if user is None:
             raise LoginRefused("no user came of it")
         login_session.open_for_browser(
             request, user, user.claims, tokens=user.token_response
         )
+
+
+def _only(request: HttpRequest, name: str) -> str | None:
+    """Return a parameter that stands there once; RFC 6749 3.1 allows no second."""
+    values = request.GET.getlist(name)
+    return values[0] if len(values) == 1 else None
 
 
 def _next_url(request: HttpRequest) -> str:
@@ -125,7 +155,13 @@ def login_failed(
 ) -> HttpResponse:
     """Say that nobody was logged in, change nothing, and offer the way back."""
     retry_url = f"{reverse('login')}?{urlencode({'next': next_url})}"
-    context = {"reason": reason, "retry_url": retry_url}
+    context = {
+        "reason": reason,
+        "retry_url": retry_url,
+        # Whoever was logged in is so still, whatever has failed.
+        "is_logged_in": login_session.is_available(request.session)
+        and request.user.is_authenticated,
+    }
     response = render(request, "identity/login_failed.html", context, status=status)
     if status == 503:  # noqa: PLR2004  # as in the caller's line
         response["Retry-After"] = "10"

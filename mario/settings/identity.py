@@ -16,6 +16,7 @@ LOGOUT_REDIRECT_URL = "/"
 
 OIDC_OP_ISSUER = env.issuer
 OIDC_OP_AUTHORIZATION_ENDPOINT = f"{_public}/auth"
+OIDC_OP_REGISTRATION_ENDPOINT = f"{_public}/registrations"
 OIDC_OP_LOGOUT_ENDPOINT = f"{_public}/logout"
 OIDC_OP_TOKEN_ENDPOINT = f"{_internal}/token"
 OIDC_OP_USER_ENDPOINT = f"{_internal}/userinfo"

@@ -30,18 +30,18 @@ class Crowd:
         self.folder = folder
         self.count = count
         folder.mkdir()
-        self.log = (folder / "log").open("ab")
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.journeys.crowd"),
-                *(str(folder), str(count), session),
-            ],
-            cwd=ROOT,
-            env=shop.environment,
-            stdout=self.log,
-            stderr=self.log,
-            start_new_session=True,
-        )
+        with (folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tests.journeys.crowd"),
+                    *(str(folder), str(count), session),
+                ],
+                cwd=ROOT,
+                env=shop.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         wait_until(lambda: self._named("ready") == count, seconds=PATIENT)
 
     def _named(self, name: str) -> int:
@@ -61,7 +61,6 @@ class Crowd:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=10)
-        self.log.close()
 
 
 @pytest.fixture
