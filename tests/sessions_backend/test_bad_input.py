@@ -41,9 +41,10 @@ many_in_one_test = hypothesis_settings(
 
 @pytest.fixture
 def protected(is_protected):
-    changes = {}
+    # A pause of the machine is not what is tried here.
+    changes: dict[str, object] = {"SESSION_REDIS_BUDGET_MS": 10_000}
     if is_protected:
-        changes = {
+        changes |= {
             "SESSION_KEY_SECRET": "a-secret-of-the-tests-and-of-nobody-else",
             "SESSION_SEALING_KEYS": [SEALING_KEY],
         }

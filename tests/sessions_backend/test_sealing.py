@@ -93,6 +93,16 @@ class TestASealedMember:
         request.save()
         assert stored(session)["tokens"] == before["tokens"]
 
+    @override_settings(SESSION_SAVE_EVERY_REQUEST=True)
+    def test_is_opened_where_every_request_saves(self, session):
+        seal = stored(session)["tokens"]
+        for _ in range(2):
+            request = opened(session)
+            assert request["tokens"] == TOKENS
+            request.save()
+
+        assert stored(session)["tokens"] == seal
+
     def test_that_changed_is_sealed_anew(self, session):
         before = stored(session)
         request = opened(session)
