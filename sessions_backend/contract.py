@@ -147,6 +147,27 @@ class StoreContract:
         assert stored.raw == b"raw"
         assert stored.remaining > _TTL - 2
 
+    def test_a_key_is_renewed_as_it_is_loaded(self, store: Store) -> None:
+        key, mine = _new_key(), _new_key()
+        store.create(key, b"raw", 5)
+
+        stored = store.load_renewed(key, _TTL, listed_in=mine)
+
+        assert isinstance(stored, Stored)
+        assert stored.raw == b"raw"
+        again = store.load(key)
+        assert isinstance(again, Stored)
+        assert again.remaining > _TTL - 2
+        assert list(store.listed(mine)) == [names.name_of(key)]
+        assert store.known(key) in {None, b"raw"}
+
+    def test_a_missing_key_is_not_renewed_as_it_is_loaded(self, store: Store) -> None:
+        key, mine = _new_key(), _new_key()
+
+        assert store.load_renewed(key, _TTL, listed_in=mine) is None
+        assert not store.exists(key)
+        assert list(store.listed(mine)) == []
+
     def test_a_taken_key_can_leave_a_successor(self, store: Store) -> None:
         key, successor = _new_key(), _new_key()
         store.create(key, b"raw", _TTL)

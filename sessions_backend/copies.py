@@ -50,6 +50,11 @@ class Copies:
         copy = self._copies.get(key)
         return None if copy is None else self._alive(copy, away_since)
 
+    def raw(self, key: str) -> bytes | None:
+        """Return what Redis last said that a key holds, however long ago."""
+        copy = self._copies.get(key)
+        return None if copy is None else copy[0]
+
     def forget(self, key: str) -> bool:
         """Drop a copy; say whether there was one."""
         with self._lock:

@@ -201,9 +201,12 @@ class _Announcer:
 
 
 def _chosen() -> _Choice:
-    if _choice is None:
-        # A worker forked after its parent had spoken serves, too, and says so.
-        configure(announce=_was_announced)
+    return _choice or _configured()
+
+
+def _configured() -> _Choice:
+    # A worker forked after its parent had spoken serves, too, and says so.
+    configure(announce=_was_announced)
     return cast("_Choice", _choice)
 
 

@@ -129,6 +129,12 @@ class Journal:
             self._note(key, _Kind.CHANGED, 0, listed_in)
             return self._local.renew(key, ttl)
 
+    def load_renewed(
+        self, key: str, ttl: int, *, listed_in: str | None = None
+    ) -> Stored | None:
+        self.renew(key, ttl, listed_in=listed_in)
+        return self.load(key)
+
     def remove(self, key: str) -> bool:
         with self._lock:
             if self._is_gone(key):

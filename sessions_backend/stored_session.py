@@ -9,15 +9,18 @@ event loop awaits it.
 """
 
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.sessions.backends.base import (
     CreateError,
     SessionBase,
     UpdateError,
 )
+from django.utils.module_loading import import_string
 
 from sessions_backend import conf, damaged, health, lifetimes, names, record, sealing
 from sessions_backend.exceptions import (
@@ -41,6 +44,8 @@ _ID_BYTES = 20
 # Each lost race means that another writer won one: this many in a row is a fault.
 _MOST_MERGES = 64
 _LONGEST_TTL = 10 * 365 * 86400
+# Within it a renewal would change nothing: Redis counts whole seconds.
+_RENEWED_JUST_NOW_SECONDS = 1.0
 # In what a rotated session leaves behind: the name of the record that goes on.
 _SUCCESSOR = "superseded_by"
 _DATA = "data"
@@ -57,16 +62,26 @@ class StoredSession(SessionBase):
     """The part of the engine that speaks to the store."""
 
     _session_cache: Record
-    _raw: bytes | None
-    _remaining: float
-    _lifetime: Lifetime | None
-    _listed_for: object
-    _successor: names.RecordName | None
+    _raw: bytes | None = None
+    _remaining: float = 0.0
+    _lifetime: Lifetime | None = None
+    _listed_for: object = None
+    _successor: names.RecordName | None = None
+    _is_marked = False
+    # A moment of the monotonic clock: when a load has renewed the session, too.
+    _renewed_at = float("-inf")
 
     def __init__(self, session_key: str | None = None) -> None:
+        # As SessionBase does, but for its serializer, which records do not use: to
+        # look that up is a twentieth of all that a load costs.
+        self._session_key = session_key
+        self.accessed = False
         self._seals = sealing.seals()
-        self._forget_stored()
-        super().__init__(session_key)
+
+    @property
+    def serializer(self) -> Any:
+        """What Django's own `encode` and `decode` use, which the engine does not."""
+        return import_string(settings.SESSION_SERIALIZER)
 
     def get_expiry_age(self, **kwargs: Any) -> int:
         age = cut(super().get_expiry_age(**kwargs))
@@ -92,6 +107,10 @@ class StoredSession(SessionBase):
         )
 
     async def _load(self, store: AsyncStore) -> Record:
+        if settings.SESSION_SAVE_EVERY_REQUEST:
+            renewed = await self._load_renewed(store)
+            if renewed is not None:
+                return renewed
         loaded = await self._read(store) if self.session_key else None
         if loaded is None:
             self._session_key = None
@@ -101,6 +120,55 @@ class StoredSession(SessionBase):
             self._raw, self._remaining, self._lifetime = raw, remaining, lifetime
             self._listed_for = data.get(USER_ID)
         return data
+
+    async def _load_renewed(self, store: AsyncStore) -> Record | None:
+        """
+        Read the session and move its end on one trip, for it will be moved anyway.
+
+        How far, and in whose list it stands, are in the record: what this process
+        knows of it has to be what it still holds. None if that is not so.
+        """
+        key = self._key()
+        known = await store.known(key) if self.session_key else None
+        if known is None or hasattr(self, "_session_cache"):
+            return None
+        try:
+            guess = self._seals.decode(known, key)
+            self._lifetime = self._take_lifetime(guess)
+            lifetimes.check_expiry(guess)
+        except DamagedRecord:
+            return None
+        self._session_cache = guess
+        try:
+            if await self._is_renewed(store, key, known):
+                return guess
+        finally:
+            if self._raw is None:
+                del self._session_cache
+                self._lifetime = None
+        return None
+
+    async def _is_renewed(self, store: AsyncStore, key: str, known: bytes) -> bool:
+        ttl, listed_in = self._ttl(), self._user_list()
+        if ttl <= 0:
+            return False
+        stored = await store.load_renewed(key, ttl, listed_in=listed_in)
+        if isinstance(stored, Stored) and stored.raw == known:
+            self._note_stored(known, ttl)
+            self._renewed_at = time.monotonic()
+            return True
+        user_id = self._session_cache.get(USER_ID)
+        if listed_in is not None and self._user_of(stored, key) != user_id:
+            await store.unlist(listed_in, [names.name_of(key)])
+        return False
+
+    def _user_of(self, stored: Stored | Unreadable | None, key: str) -> object:
+        if not isinstance(stored, Stored):
+            return None
+        try:
+            return self._seals.decode(stored.raw, key).get(USER_ID)
+        except DamagedRecord:
+            return None
 
     async def _read(
         self, store: AsyncStore
@@ -115,7 +183,8 @@ class StoredSession(SessionBase):
         try:
             data = self._seals.decode(stored.raw, key)
             lifetime = self._take_lifetime(data)
-            lifetimes.check_expiry(data)
+            if "_session_expiry" in data:
+                lifetimes.check_expiry(data)
         except DamagedRecord as error:
             await damaged.set_aside(store, key, stored.raw, str(error))
             return None
@@ -182,6 +251,8 @@ class StoredSession(SessionBase):
     async def _renew(self, store: AsyncStore) -> None:
         await self._ensure_loaded(store)
         ttl = self._ttl()
+        if ttl == self._remaining and self._was_just_renewed():
+            return
         is_there = ttl > 0 and await store.renew(
             self._key(), ttl, listed_in=self._user_list()
         )
@@ -190,6 +261,9 @@ class StoredSession(SessionBase):
                 raise UpdateError
             return
         self._remaining = ttl
+
+    def _was_just_renewed(self) -> bool:
+        return time.monotonic() - self._renewed_at < _RENEWED_JUST_NOW_SECONDS
 
     async def _delete(self, store: AsyncStore, session_key: str | None) -> None:
         session_key = session_key or self.session_key

@@ -95,6 +95,16 @@ class AsyncStore(Protocol):
         """Move the end of a key to `ttl` seconds from now; False if it is gone."""
         ...
 
+    async def load_renewed(
+        self, key: str, ttl: int, *, listed_in: str | None = None
+    ) -> Stored | Unreadable | None:
+        """Move the end of a key as `renew` does, and return what it holds."""
+        ...
+
+    async def known(self, key: str) -> bytes | None:
+        """Return what this process thinks a key holds, without asking anybody."""
+        ...
+
     async def remove(self, key: str) -> bool: ...
 
     async def remove_many(self, keys: Sequence[str]) -> int:
@@ -158,6 +168,12 @@ class Store(Protocol):
     ) -> Sequence[Replacement | bytes]: ...
 
     def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool: ...
+
+    def load_renewed(
+        self, key: str, ttl: int, *, listed_in: str | None = None
+    ) -> Stored | Unreadable | None: ...
+
+    def known(self, key: str) -> bytes | None: ...
 
     def remove(self, key: str) -> bool: ...
 
@@ -229,6 +245,14 @@ class Blocking:
 
     def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
         return finish(self._store.renew(key, ttl, listed_in=listed_in))
+
+    def load_renewed(
+        self, key: str, ttl: int, *, listed_in: str | None = None
+    ) -> Stored | Unreadable | None:
+        return finish(self._store.load_renewed(key, ttl, listed_in=listed_in))
+
+    def known(self, key: str) -> bytes | None:
+        return finish(self._store.known(key))
 
     def remove(self, key: str) -> bool:
         return finish(self._store.remove(key))

@@ -22,8 +22,8 @@ from sessions_backend.stores.transport import Command, Preamble, Transport
 
 # A slot that moves on while it is asked for is followed as often as this.
 _MOST_ROUNDS = 5
-_ASKING = Command("", pack(("ASKING",)))
-_CLUSTER_SLOTS = Command("", pack(("CLUSTER", "SLOTS")))
+_ASKING: Command = ("", pack(("ASKING",)))
+_CLUSTER_SLOTS: Command = ("", pack(("CLUSTER", "SLOTS")))
 
 
 def redis_store(
@@ -88,9 +88,7 @@ class ClusterTransport:
     ) -> list[Any]:
         call = _Call(commands, deadline, is_repeatable, preamble)
         announcements = {
-            position
-            for position, command in enumerate(commands)
-            if command.key == names.ENDED
+            position for position, (key, _) in enumerate(commands) if key == names.ENDED
         }
         await self._follow(call, set(range(len(commands))) - announcements)
         await self._follow(call, announcements)
@@ -114,7 +112,8 @@ class ClusterTransport:
     def _by_owner(self, call: "_Call", waiting: set[int]) -> dict[Address, list[int]]:
         groups: dict[Address, list[int]] = {}
         for position in sorted(waiting):
-            owner = self._slots.owner_of(call.commands[position].key)
+            key, _ = call.commands[position]
+            owner = self._slots.owner_of(key)
             groups.setdefault(owner, []).append(position)
         return groups
 

@@ -142,6 +142,23 @@ class FailingOverStore:
             self._copies.forget(key)
         return is_there
 
+    async def load_renewed(
+        self, key: str, ttl: int, *, listed_in: str | None = None
+    ) -> Stored | Unreadable | None:
+        stored: Stored | Unreadable | None = await self._either(
+            self._redis.load_renewed,
+            self._journal.load_renewed,
+            key,
+            ttl,
+            listed_in=listed_in,
+        )
+        if type(stored) is Stored and key not in self._journal:
+            self._copies.note(key, stored.raw, ttl)
+        return stored
+
+    async def known(self, key: str) -> bytes | None:
+        return self._copies.raw(key)
+
     async def remove(self, key: str) -> bool:
         self._copies.forget(key)
         is_done: bool = await self._either(

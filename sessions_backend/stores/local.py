@@ -95,6 +95,16 @@ class LocalStore:
         self._list(key, listed_in, ttl)
         return True
 
+    def load_renewed(
+        self, key: str, ttl: int, *, listed_in: str | None = None
+    ) -> Stored | None:
+        self.renew(key, ttl, listed_in=listed_in)
+        return self._entry(key)
+
+    def known(self, key: str) -> bytes | None:
+        """Know nothing without looking."""
+        return None
+
     def remove(self, key: str) -> bool:
         return self.take(key) is not None
 

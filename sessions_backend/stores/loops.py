@@ -58,7 +58,7 @@ class LoopTransport:
         preamble: Preamble | None = None,
     ) -> list[Any]:
         wires = await self._wires_of_this_loop()
-        request = b"".join([command.packed for command in commands])
+        request = b"".join([packed for _, packed in commands])
         try:
             async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
                 return await wires.exchange(

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from sessions_backend import health
 from sessions_backend.stores.base import Stored, Unreadable
 from sessions_backend.stores.opening import open_wire
-from sessions_backend.stores.redis import RedisStore, pack
+from sessions_backend.stores.redis import RedisStore, loaded, pack, reading
 from sessions_backend.stores.transport import Command, Preamble, Transport
 from sessions_backend.stores.wire import Wire
 
@@ -197,7 +197,10 @@ class NearStore(RedisStore):
         token, preamble = self._near.expect(key)
         stored = None
         try:
-            stored = await self._load(key, preamble)
+            raw, remaining = await self._ask(
+                *reading(key), tolerated="WRONGTYPE", preamble=preamble
+            )
+            stored = loaded(raw, remaining)
         finally:
             # A load that failed is expected no more, either.
             self._near.note(key, stored, token)
@@ -213,8 +216,8 @@ class NearStore(RedisStore):
         finally:
             # Redis will say so, too; this process is to read what it has written.
             if options.get("preamble") is None:
-                for command in commands:
-                    self._near.forget(command.key)
+                for key, _ in commands:
+                    self._near.forget(key)
 
 
 def _track_for(client_id: int) -> Preamble:

@@ -44,7 +44,7 @@ class BlockingTransport:
         is_repeatable: bool,
         preamble: Preamble | None = None,
     ) -> list[Any]:
-        request = b"".join([command.packed for command in commands])
+        request = b"".join([packed for _, packed in commands])
         try:
             replies = self._exchange(
                 request, len(commands), deadline, is_repeatable, preamble
@@ -81,7 +81,7 @@ class BlockingTransport:
         wire: Wire | None = getattr(self._local, "wire", None)
         if wire is not None and wire.is_open:
             try:
-                return wire.exchange_after(preamble, request, count, deadline)
+                return wire.exchange(request, count, deadline, preamble)
             except ConnectionError as error:
                 # Closed while it lay idle, most likely: by Redis's own time-out, a
                 # restart, a failover. Worth one new connection, not more.
@@ -92,7 +92,7 @@ class BlockingTransport:
         elif not self._may_open_another():
             return self._exchange_in_turn(request, count, deadline, preamble)
         wire = self._local.wire = self._opened(deadline)
-        return wire.exchange_after(preamble, request, count, deadline)
+        return wire.exchange(request, count, deadline, preamble)
 
     def _may_open_another(self) -> bool:
         with self._lock:
@@ -110,7 +110,7 @@ class BlockingTransport:
         wire = None
         try:
             wire = self._opened(deadline)
-            return wire.exchange_after(preamble, request, count, deadline)
+            return wire.exchange(request, count, deadline, preamble)
         finally:
             if wire is not None:
                 wire.close()

@@ -15,11 +15,9 @@ from sessions_backend import health
 logger = logging.getLogger("sessions_backend")
 
 
-class Command(NamedTuple):
-    """One command as it goes over the wire, and the key it touches."""
-
-    key: str
-    packed: bytes
+# The key that a command touches, and the command as it goes over the wire. A plain
+# tuple: several are made with every call.
+type Command = tuple[str, bytes]
 
 
 class Preamble(NamedTuple):
@@ -67,7 +65,7 @@ def is_refusal(reply: object) -> bool:
     After a failover the next connection may reach a server that will.
     """
     return type(reply) is hiredis.ReplyError and not str(reply).startswith(
-        ("NOSCRIPT", "WRONGTYPE", "MOVED", "ASK")
+        ("NOSCRIPT", "WRONGTYPE", "MOVED", "ASK", "ERR syntax")
     )
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.test import RequestFactory, override_settings
 
-from sessions_backend import failover, health
+from sessions_backend import failover, health, names
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import (
     SessionTooLarge,
@@ -323,6 +324,7 @@ class TestRoundTrips:
             ("rotate", 2),
             ("load_change_save", 2),
             ("exists", 1),
+            ("load_and_renew", 1),
         ],
     )
     def test_are_as_few_as_promised(self, proxy, steps, expected):
@@ -338,6 +340,51 @@ class TestRoundTrips:
         ready()
 
         assert proxy.round_trips - before == expected
+
+    @pytest.mark.parametrize(
+        ("step", "expected"),
+        [
+            ("untouched", 0),
+            ("load", 1),
+            ("create", 1),
+            ("save", 1),
+            ("renew", 1),
+            ("delete", 1),
+            ("rotate", 2),
+        ],
+    )
+    def test_are_as_few_in_an_event_loop(self, proxy, step, expected):
+        async def untouched(session):
+            assert not SessionStore(session.session_key).modified
+
+        async def load(session):
+            assert await SessionStore(session.session_key).aget("cart") == {"a": 1}
+
+        async def create(_):
+            await SessionStore().acreate()
+
+        steps = {
+            "untouched": untouched,
+            "load": load,
+            "create": create,
+            "save": SessionStore.asave,
+            "renew": SessionStore.arenew,
+            "delete": SessionStore.adelete,
+            "rotate": SessionStore.acycle_key,
+        }
+
+        async def count():
+            session = SessionStore()
+            await session.aset("cart", {})
+            await session.asave()
+            await session.aset("cart", {"a": 1})
+            if step != "save":
+                await session.asave()
+            before = proxy.round_trips
+            await steps[step](session)
+            return proxy.round_trips - before
+
+        assert asyncio.run(count()) == expected
 
     def test_an_unchanged_session_is_not_written(self, redis_client):
         session = new_session()
@@ -371,6 +418,15 @@ class TestRoundTrips:
     def renew(self, session):
         return session.renew
 
+    def load_and_renew(self, session):
+        def run():
+            with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+                again = opened(session)
+                assert again["warm"]
+                again.save()
+
+        return run
+
     def delete(self, session):
         return session.delete
 
@@ -387,6 +443,119 @@ class TestRoundTrips:
             again.save()
 
         return run
+
+
+def listed(user_id):
+    return failover.store().listed(names.user_list_key(user_id))
+
+
+class TestSaveEveryRequest:
+    """A load renews the session, too, if this process knows what it holds."""
+
+    @pytest.fixture(autouse=True)
+    def _switched_on(self):
+        with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+            yield
+
+    @pytest.fixture
+    def login(self):
+        session = SessionStore()
+        session["_auth_user_id"] = "luigi"
+        session.save()
+        return session
+
+    def test_a_load_moves_the_end(self, login, redis_client):
+        key = f"{PREFIX}{login.session_key}"
+        redis_client.expire(key, 100)
+        redis_client.zadd(names.user_list_key("luigi"), {login.session_key: 1})
+
+        assert opened(login)["_auth_user_id"] == "luigi"
+
+        assert redis_client.ttl(key) > 100
+        assert listed("luigi") == [login.session_key]
+
+    def test_what_another_process_wrote_is_read(self, login, redis_client):
+        key = f"{PREFIX}{login.session_key}"
+        raw = redis_client.get(key).replace("luigi", "peach")
+        redis_client.set(key, raw, ex=100)
+
+        request = opened(login)
+        assert request["_auth_user_id"] == "peach"
+        request.save()
+
+        assert redis_client.ttl(key) > 100
+        assert listed("luigi") == []
+        assert listed("peach") == [login.session_key]
+
+    def test_what_another_process_changed_stays_in_its_users_list(
+        self, login, redis_client
+    ):
+        key = f"{PREFIX}{login.session_key}"
+        raw = redis_client.get(key).replace("{", '{"cart":{},', 1)
+        redis_client.set(key, raw, ex=100)
+
+        request = opened(login)
+        request["cart"]["a"] = 1
+        request.save()
+
+        assert listed("luigi") == [login.session_key]
+
+    def test_its_own_expiry_is_kept(self, redis_client):
+        session = SessionStore()
+        session.set_expiry(300)
+        session.save()
+        key = f"{PREFIX}{session.session_key}"
+        redis_client.expire(key, 100)
+
+        opened(session).get("cart")
+
+        assert 290 < redis_client.ttl(key) <= 300
+
+    def test_a_deleted_session_stays_deleted(self, login, redis_client):
+        redis_client.delete(f"{PREFIX}{login.session_key}")
+
+        request = opened(login)
+
+        assert "_auth_user_id" not in request
+        assert request.session_key is None
+        assert listed("luigi") == []
+        assert not redis_client.exists(f"{PREFIX}{login.session_key}")
+
+    def test_an_expired_one_is_not_renewed(self, redis_client):
+        session = SessionStore()
+        session["a"] = 1
+        session.save()
+        ended = datetime.now(UTC) - timedelta(days=1)
+        redis_client.set(
+            f"{PREFIX}{session.session_key}",
+            json.dumps({"_session_expiry": ended.isoformat()}),
+            ex=100,
+        )
+        with override_settings(SESSION_SAVE_EVERY_REQUEST=False):
+            opened(session).load()
+
+        opened(session).load()
+
+        assert redis_client.ttl(f"{PREFIX}{session.session_key}") <= 100
+
+    def test_a_damaged_one_is_set_aside(self, login, redis_client):
+        key = f"{PREFIX}{login.session_key}"
+        redis_client.set(key, "damaged", ex=100)
+        with override_settings(SESSION_SAVE_EVERY_REQUEST=False):
+            failover.store().load(key)
+
+        assert opened(login).get("_auth_user_id") is None
+        assert not redis_client.exists(key)
+
+    def test_a_later_save_renews_once_more(self, login, redis_client, monkeypatch):
+        request = opened(login)
+        assert request["_auth_user_id"]
+        monkeypatch.setattr(request, "_renewed_at", request._renewed_at - 2)
+        redis_client.expire(f"{PREFIX}{login.session_key}", 100)
+
+        request.save()
+
+        assert redis_client.ttl(f"{PREFIX}{login.session_key}") > 100
 
 
 @pytest.mark.usefixtures("any_store")

@@ -123,11 +123,11 @@ def test_what_changes_while_it_is_read_is_not_kept(session):
 
 
 def test_a_load_that_failed_leaves_nothing_behind(session, monkeypatch):
-    async def fail(*_: Any) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
         raise StorageUnavailable("away")
 
     store = near_store()
-    monkeypatch.setattr(store, "_load", fail)
+    monkeypatch.setattr(store, "_ask", fail)
 
     with pytest.raises(StorageUnavailable):
         finish(store.load(f"{PREFIX}another"))

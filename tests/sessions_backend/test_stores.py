@@ -6,10 +6,12 @@ from django.test import override_settings
 
 from sessions_backend import failover
 from sessions_backend.contract import StoreContract
+from sessions_backend.stores.base import Blocking, Replacement
 from sessions_backend.stores.local import MAX_ENTRIES, Asynchronous, LocalStore
 from sessions_backend.stores.loops import LoopTransport
 from sessions_backend.stores.opening import pool_of
 from sessions_backend.stores.redis import RedisStore
+from sessions_backend.stores.threads import BlockingTransport
 from tests.sessions_backend.opened import Awaited, redis_store
 
 
@@ -23,6 +25,30 @@ class TestRedisStore(StoreContract):
     def test_wants_a_cache_of_django_redis(self):
         with pytest.raises(ImproperlyConfigured, match="django-redis"):
             redis_store("default")
+
+
+class TestRedisStoreWithoutIfeq(StoreContract):
+    """As on a server older than Valkey 8.1 and Redis 8.4, where a script compares."""
+
+    @pytest.fixture
+    def store(self):
+        redis = RedisStore(BlockingTransport(pool_of(settings.SESSION_CACHE_ALIAS)))
+        redis._knows_ifeq = False
+        yield Blocking(redis)
+        redis.close()
+
+
+def test_a_server_without_ifeq_is_asked_for_it_once(monkeypatch):
+    redis = RedisStore(BlockingTransport(pool_of(settings.SESSION_CACHE_ALIAS)))
+    # What Redis 7 says of IFEQ, this server says of any other word.
+    monkeypatch.setattr("sessions_backend.stores.redis.IFEQ", "NO-SUCH-WORD")
+    store = Blocking(redis)
+    store.create("session:old-server", b"old", 60)
+
+    assert store.replace("session:old-server", b"old", b"new", 60) is Replacement.DONE
+    assert not redis._knows_ifeq
+    assert store.replace("session:old-server", b"old", b"own", 60) == b"new"
+    redis.close()
 
 
 class TestRedisStoreInAnEventLoop(StoreContract):
@@ -60,7 +86,9 @@ class TestFailingOverStoreWithoutRedis(StoreContract):
     test_it_answers = None  # type: ignore[assignment]  # never seen here
     test_put_keeps_and_returns_what_stood_there = None  # type: ignore[assignment]  # never seen here
     test_many_are_loaded_in_the_order_asked_for = None  # type: ignore[assignment]  # never seen here
+    test_a_missing_key_is_not_renewed_as_it_is_loaded = None  # type: ignore[assignment]  # never seen here
     # Of a user's sessions those that others have made are not known.
+    test_a_key_is_renewed_as_it_is_loaded = None  # type: ignore[assignment]
     test_many_are_removed_and_those_that_were_there_counted = None  # type: ignore[assignment]
     test_many_are_rewritten_where_they_are_as_expected = None  # type: ignore[assignment]
     test_what_is_rewritten_ends_when_it_would_have = None  # type: ignore[assignment]

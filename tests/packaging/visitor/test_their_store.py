@@ -81,6 +81,15 @@ class DictionaryStore:
             self._write(key, present.raw, ttl, listed_in)
             return True
 
+    def load_renewed(
+        self, key: str, ttl: int, *, listed_in: str | None = None
+    ) -> Stored | None:
+        self.renew(key, ttl, listed_in=listed_in)
+        return self.load(key)
+
+    def known(self, key: str) -> bytes | None:
+        return None
+
     def remove(self, key: str) -> bool:
         return self.take(key) is not None
 

@@ -69,6 +69,8 @@ def use_everything(server):
     index.link("issuer|sid", log_in("luigi").session_key, ttl=60)
     index.revoke("issuer|sid", ttl=60)
     late.renew()
+    with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+        SessionStore(late.session_key).load()
     failover.store().listed("sessions:user:of-nobody")
     failover.store().unlist("sessions:user:of-nobody", ["nobody"])
     call_command("sessions", "list")
