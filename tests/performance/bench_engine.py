@@ -1,10 +1,11 @@
 """
 What a session costs: this engine, Django's cache engine, and plain redis-py.
 
-    python -m tests.performance.bench_engine [rounds]
+    python -m tests.performance.bench_engine [rounds [server]]
 
-The contenders take turns operation by operation, in one process, over one real
-Valkey on loopback; ratios of medians repeat, microseconds do not. Round trips are
+The contenders take turns operation by operation, in one process, over one real server
+on loopback: the tests' Valkey, or the program that is named. Ratios repeat,
+microseconds do not; on a noisy machine the ratio of minima decides. Round trips are
 counted on the wire, commands by the server.
 """
 
@@ -14,20 +15,25 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import django
 import redis
 from django.conf import settings
+from django_redis import get_redis_connection
 
+from tests.performance.records import sample_record
+from tests.performance.report import chosen_rounds, say, server_version, versions
 from tests.servers import Valkey
 from tests.sessions_backend.misbehaving import Proxy
+from tests.sessions_backend.servers.kinds import RedisServer
 
 AGE = 86400
 ROUNDS = 2000
 COUNTED = 20
+SERVER_ARGUMENT = 2
 Step = Callable[[], Any]
 
 
@@ -41,44 +47,9 @@ class Contender(Protocol):
 
 
 def prepared(contender: Contender, operation: str) -> Step:
+    settings.SESSION_SAVE_EVERY_REQUEST = operation == "renew"
     step: Step = getattr(contender, operation)()
     return step
-
-
-def sample_record() -> dict[str, Any]:
-    """Return a session of about 3.6 KB: tokens, a person, a cart of three lines."""
-    return {
-        "tokens": {
-            "access_token": _token(1200),
-            "id_token": _token(1100),
-            "refresh_token": _token(700),
-            "expires_in": 300,
-            "generation": 1,
-        },
-        "user_info": {
-            "sub": "5ad8b0d2-4a0e-4d0c-9a63-5d2ad5c4a7a1",
-            "preferred_username": "peach",
-            "name": "Peach Toadstool",
-            "email": "peach@example.com",
-            "roles": ["customer", "default-roles-pyneuro", "offline_access"],
-        },
-        "_auth_user_id": "42",
-        "_auth_user_backend": "mario.identity.oidc.KeycloakBackend",
-        "_auth_user_hash": secrets.token_hex(32),
-        "cart": {
-            secrets.token_urlsafe(16): {
-                "pizza": number,
-                "size": "medium",
-                "extra_toppings": ["Ham", "Olives"],
-                "quantity": 2,
-            }
-            for number in range(3)
-        },
-    }
-
-
-def _token(length: int) -> str:
-    return secrets.token_urlsafe(length)[:length]
 
 
 def configure(url: str, aliases: dict[str, str]) -> None:
@@ -141,10 +112,11 @@ class AnEngine:
 
     def renew(self) -> Step:
         def run() -> None:
+            # What a request does that only reads where SESSION_SAVE_EVERY_REQUEST is
+            # on, as it is here: the middleware saves at its end.
             session = self._store(self._known)
             assert session["cart"]
-            # Without a way of its own to renew, an engine writes it all again.
-            getattr(session, "renew", session.save)()
+            session.save()
 
         return run
 
@@ -161,12 +133,12 @@ class AnEngine:
 
 
 class PlainRedisPy:
-    """The same bytes, by the calls one would write by hand."""
+    """The same bytes, by the calls one would write by hand, on django-redis's pool."""
 
     name = "redis-py"
 
-    def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(url)
+    def __init__(self, alias: str) -> None:
+        self._client = get_redis_connection(alias)
         self._raw = json.dumps(sample_record(), separators=(",", ":")).encode()
         self._known = self._ready()
 
@@ -209,15 +181,17 @@ class PlainRedisPy:
         return run
 
 
-def measure(contenders: list[Contender], rounds: int) -> dict[str, dict[str, Any]]:
+def measure(
+    contenders: list[Contender], rounds: int, operations: Sequence[str] = OPERATIONS
+) -> dict[str, dict[str, Any]]:
     """Let the contenders take turns; return every time in seconds."""
     times: dict[str, dict[str, Any]] = {
         operation: {contender.name: [] for contender in contenders}
-        for operation in OPERATIONS
+        for operation in operations
     }
     for turn in range(rounds):
         first = turn % len(contenders)
-        for operation in OPERATIONS:
+        for operation in operations:
             for contender in contenders[first:] + contenders[:first]:
                 step = prepared(contender, operation)
                 started = time.perf_counter()
@@ -255,60 +229,88 @@ def _commands(server: "redis.Redis") -> int:
     return int(total - scripts * _COMMANDS_OF_A_SCRIPT)
 
 
-# GET and SET, within the one script that every save runs.
+# GET and SET, within the one script that a save runs where SET has no IFEQ.
 _COMMANDS_OF_A_SCRIPT = 2
 
 
 def report(times: dict[str, dict[str, Any]], counts: dict[str, Any]) -> None:
     """Print a table; a ratio is to redis-py in the same run."""
     heading = f"{'':17} {'':22} {'us':>6} {'ratio':>6} {'of minima':>10}"
-    print(f"{heading} {'trips':>6} {'commands':>9}")  # noqa: T201
+    say(f"{heading} {'trips':>6} {'commands':>9}")
     for operation, of_each in times.items():
         peer = of_each[PlainRedisPy.name]
         for name, own in of_each.items():
             median, trips = statistics.median(own), counts[name][operation]
-            print(  # noqa: T201
+            say(
                 f"{operation:17} {name:22} {median * 1e6:6.0f} "
                 f"{median / statistics.median(peer):6.2f} "
                 f"{min(own) / min(peer):10.2f} {trips[0]:6.0f} {trips[1]:9.0f}"
             )
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Valkey(Path(folder)) as valkey,
-        Proxy(valkey.port) as proxy,
-    ):
-        configure(valkey.url, {"counted": proxy.url})
-        from django.contrib.sessions.backends.cache import (  # noqa: PLC0415
-            SessionStore as DjangosStore,
-        )
+def bench(server: Valkey, proxy: Proxy, rounds: int) -> None:
+    """Measure on one server: in turns, then counting, then with the near cache."""
+    from django.contrib.sessions.backends.cache import (  # noqa: PLC0415
+        SessionStore as DjangosStore,
+    )
 
-        from sessions_backend import failover  # noqa: PLC0415
-        from sessions_backend.engine import SessionStore  # noqa: PLC0415
+    from sessions_backend import failover  # noqa: PLC0415
+    from sessions_backend.engine import SessionStore  # noqa: PLC0415
 
-        def contenders(url: str) -> list[Contender]:
-            return [
-                AnEngine("this engine", SessionStore),
-                AnEngine("Django's cache engine", DjangosStore),
-                PlainRedisPy(url),
-            ]
-
-        times = measure(contenders(valkey.url), rounds)
-        settings.SESSION_CACHE_ALIAS = "counted"
+    def contenders(alias: str, own: str = "this engine") -> list[Contender]:
+        settings.SESSION_CACHE_ALIAS = alias
         failover.reset()
-        server = redis.Redis(port=valkey.port)
+        return [
+            AnEngine(own, SessionStore),
+            AnEngine("Django's cache engine", DjangosStore),
+            PlainRedisPy(alias),
+        ]
+
+    times = measure(contenders("default"), rounds)
+    with redis.Redis(port=server.port) as client:
         counts = {
-            contender.name: count(contender, proxy, server)
-            for contender in contenders(proxy.url)
+            contender.name: count(contender, proxy, client)
+            for contender in contenders("counted")
         }
-        size = len(json.dumps(sample_record(), separators=(",", ":")))
-        print(f"record {size} bytes, {rounds} rounds")  # noqa: T201
-        report(times, counts)
-        server.close()
-        failover.reset()
+    report(times, counts)
+
+    settings.SESSION_NEAR_CACHE = True
+    own, _, peer = contenders("default", own="near-cached")
+    _fill_near_cache(own)
+    times = measure([own, peer], rounds, ["load"])
+    settings.SESSION_NEAR_CACHE = False
+    counts = {name: {"load": (trips, trips)} for name, trips in _NEAR_TRIPS.items()}
+    report(times, counts)
+    failover.reset()
+
+
+_NEAR_TRIPS = {"near-cached": 0, PlainRedisPy.name: 1}
+
+
+def _fill_near_cache(contender: Contender) -> None:
+    from sessions_backend import health  # noqa: PLC0415
+
+    # Its connection opens in the background; the load after that fills it.
+    deadline = time.monotonic() + 10
+    while not health.counts().get("near_hits"):
+        assert time.monotonic() < deadline, "The near cache answers nothing."
+        prepared(contender, "load")()
+        time.sleep(0.01)
+
+
+def main() -> None:
+    """Measure on the server whose program is the second argument, or on Valkey."""
+    rounds = chosen_rounds(ROUNDS)
+    with tempfile.TemporaryDirectory() as folder:
+        server = Valkey(Path(folder))
+        if len(sys.argv) > SERVER_ARGUMENT:
+            server = RedisServer(sys.argv[SERVER_ARGUMENT], Path(folder))
+        with server, Proxy(server.port) as proxy:
+            configure(server.url, {"counted": proxy.url})
+            size = len(json.dumps(sample_record(), separators=(",", ":")))
+            say(versions(server_version(server)))
+            say(f"record {size} bytes, {rounds} rounds")
+            bench(server, proxy, rounds)
 
 
 if __name__ == "__main__":
