@@ -21,6 +21,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,8 @@ def report_compression() -> None:
     print(f"\nzlib on one record of {len(raw)} bytes")  # noqa: T201
     for level in (1, 6):
         small = zlib.compress(raw, level)
-        there = microseconds(lambda level=level: zlib.compress(raw, level))
-        back = microseconds(lambda small=small: zlib.decompress(small))
+        there = microseconds(partial(zlib.compress, raw, level))
+        back = microseconds(partial(zlib.decompress, small))
         print(  # noqa: T201
             f"level {level}: {len(small)} bytes, "
             f"{there:.0f} us there, {back:.0f} us back"
