@@ -79,6 +79,17 @@ class RunningRealm:
         """Sign with a new key from now on; the old one stays published."""
         raise NotImplementedError
 
+    def switch_off(self, username: str) -> None:
+        """Disable a person's account."""
+        raise NotImplementedError
+
+    def switch_on(self, username: str) -> None:
+        raise NotImplementedError
+
+    def give_roles(self, username: str, *roles: str) -> None:
+        """Let a person have these realm roles of the shop, and no others of them."""
+        raise NotImplementedError
+
     def start(self) -> Self:
         raise NotImplementedError
 
@@ -148,6 +159,15 @@ class DevRealm(RunningRealm):
 
     def rotate_keys(self) -> None:
         self.control("keys/rotate")
+
+    def switch_off(self, username: str) -> None:
+        self.control("people", username=username, enabled=False)
+
+    def switch_on(self, username: str) -> None:
+        self.control("people", username=username, enabled=True)
+
+    def give_roles(self, username: str, *roles: str) -> None:
+        self.control("people", username=username, realmRoles=list(roles))
 
     def forget_old_keys(self) -> None:
         self.control("keys/forget")
@@ -225,6 +245,34 @@ class Keycloak(RunningRealm):
                 "config": {"priority": [str(1000 + time.time_ns() // 10**9)]},
             }
             admin.post("components", json=component).raise_for_status()
+
+    def switch_off(self, username: str) -> None:
+        self._change(username, enabled=False)
+
+    def switch_on(self, username: str) -> None:
+        self._change(username, enabled=True)
+
+    def _change(self, username: str, **changes: Any) -> None:
+        with self.admin() as admin:
+            query = {"username": username, "exact": "true"}
+            (user,) = admin.get("users", params=query).json()
+            path = f"users/{user['id']}"
+            person = {**admin.get(path).json(), **changes}
+            admin.put(path, json=person).raise_for_status()
+
+    def give_roles(self, username: str, *roles: str) -> None:
+        with self.admin() as admin:
+            query = {"username": username, "exact": "true"}
+            (user,) = admin.get("users", params=query).json()
+            path = f"users/{user['id']}/role-mappings/realm"
+            held = [
+                role
+                for role in admin.get(path).json()
+                if not role["name"].startswith("default-roles-")
+            ]
+            admin.request("DELETE", path, json=held).raise_for_status()
+            wanted = [admin.get(f"roles/{name}").json() for name in roles]
+            admin.post(path, json=wanted).raise_for_status()
 
     def admin(self) -> httpx.Client:
         """Return a client of the admin REST API, at this realm's address."""

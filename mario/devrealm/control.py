@@ -80,3 +80,15 @@ def sign_out(method: str, orders: _Orders) -> _Orders:
     for sign_in in ended:
         end_sign_in(sign_in.sid)
     return {"ended": [sign_in.sid for sign_in in ended]}
+
+
+@_commanded
+def change_person(method: str, orders: _Orders) -> _Orders:
+    """Change ``enabled`` or ``realmRoles`` of ``username``, as an administrator can."""
+    del method
+    user = realm().file.user_by_login(str(orders.pop("username")))
+    unknown = orders.keys() - {"enabled", "realmRoles"}
+    if user is None or unknown:
+        raise ValueError(f"cannot change {sorted(unknown) or 'nobody'}")
+    realm().file.change_user(user, **orders)
+    return {"username": user.username}

@@ -81,6 +81,9 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         """Add Keycloak's session_state and RFC 9207's iss to the callback."""
         _, _, headers = super().create_authorization_response(redirect_uri, grant_user)
         extra = [("session_state", grant_user.sid), ("iss", realm().issuer)]
+        if self.request.payload.data.get("kc_action"):
+            # Nobody changes a password or a profile here.
+            extra.append(("kc_action_status", "error"))
         return 302, "", [("Location", add_params_to_uri(headers[0][1], extra))]
 
     def generate_authorization_code(self) -> str:
@@ -151,7 +154,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
 
 
 class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
-    """Refresh with rotation: ``revokeRefreshToken``, reuse 0."""
+    """Refresh, with each token worth one where the file says ``revokeRefreshToken``."""
 
     INCLUDE_NEW_REFRESH_TOKEN = True
     TOKEN_ENDPOINT_AUTH_METHODS = _CLIENT_MAY_SAY_WHO_IT_IS_BY
@@ -186,7 +189,8 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
         row = realm().store.row(
             "SELECT * FROM refresh_token WHERE jti = :jti", jti=claims["jti"]
         )
-        if row is None or not is_first_use:
+        is_spent = realm().file.uses_refresh_tokens_once and not is_first_use
+        if row is None or is_spent:
             # Somebody has a copy: nobody goes on with this client's tokens.
             realm().sign_ins.detach(sid, claims["azp"])
             raise InvalidGrantError("Maximum allowed refresh token reuse exceeded")

@@ -53,6 +53,12 @@ def authorize(request: HttpRequest) -> HttpResponse:
     return _give_code(params, end_user)
 
 
+def register(request: HttpRequest) -> HttpResponse:
+    """Refuse as Keycloak does where registration is off: the people are the file's."""
+    del request
+    return error_page("Registration not allowed")
+
+
 @require_http_methods(["GET", "POST"])
 def authenticate(request: HttpRequest) -> HttpResponse:
     """Check the password and go on with the request that was kept."""

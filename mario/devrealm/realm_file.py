@@ -206,6 +206,11 @@ class RealmFile:
     def title(self) -> str:
         return str(self.data.get("displayName") or self.name)
 
+    @property
+    def uses_refresh_tokens_once(self) -> bool:
+        """Whether a second use of a refresh token ends what came of the first."""
+        return bool(self.data.get("revokeRefreshToken"))
+
     def seconds(self, setting: str) -> int:
         return int(self.data[setting])
 
@@ -249,6 +254,10 @@ class RealmFile:
             (user for user in self.users.values() if user.service_of == client_id),
             None,
         )
+
+    def change_user(self, user: RealmUser, **changes: Any) -> None:
+        """Let somebody be otherwise than the file says, until the realm ends."""
+        self.users[user.sub] = RealmUser({**user.data, **changes})
 
     def user_by_login(self, login: str) -> RealmUser | None:
         """Return whose username or e-mail this is, whatever the case."""

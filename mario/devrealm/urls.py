@@ -7,6 +7,7 @@ from mario.devrealm.runtime import realm
 
 _protocol = [
     path("auth", login.authorize, name="auth"),
+    path("registrations", login.register, name="registrations"),
     path("token", protocol.token, name="token"),
     path("certs", protocol.certs, name="certs"),
     path("userinfo", protocol.userinfo, name="userinfo"),
@@ -25,6 +26,7 @@ _control = [
     path("faults", control.faults),
     path("mint", control.mint),
     path("sign-out", control.sign_out),
+    path("people", control.change_person),
 ]
 
 urlpatterns = [

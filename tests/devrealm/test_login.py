@@ -186,3 +186,22 @@ class TestTheForm:
     )
     def test_odd_input_never_breaks_the_realm(self, dev_party, changes):
         assert dev_party.ask(**changes).status_code in (200, 302, 400)
+
+
+class TestWhatKeycloakAloneCanDo:
+    def test_an_action_of_an_application_is_answered_with_its_status(self, dev_party):
+        dev_party.sign_in()
+
+        answer = callback(dev_party.ask(kc_action="UPDATE_PASSWORD"))
+
+        assert answer["kc_action_status"] == "error"
+        assert answer["code"]
+
+    def test_nobody_registers(self, dev_party):
+        answer = dev_party.browser.get(
+            f"{dev_party.realm.protocol_url}/registrations",
+            params={"client_id": dev_party.realm.client_id},
+        )
+
+        assert answer.status_code == 400
+        assert "Registration not allowed" in answer.text

@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.devrealm.relying_party import header
 from tests.journeys.conftest import record
 from tests.journeys.gate import Gate
+from tests.journeys.people import Person
 from tests.journeys.test_main_job import KEYS
 from tests.servers import wait_until
 from tests.shop import ROOT, Shop
@@ -109,6 +112,10 @@ def let_tokens_end(store_client, key: str, *, seconds: int = -1) -> None:
     store_client.set(key, json.dumps(session), keepttl=True)
 
 
+def generation(store_client, key: str) -> int:
+    return int(record(store_client, key)["tokens"]["generation"])
+
+
 def test_twenty_processes_ask_once_and_all_answer(crowd, gate, store_client, key):
     crowd.go()
 
@@ -116,7 +123,7 @@ def test_twenty_processes_ask_once_and_all_answer(crowd, gate, store_client, key
 
     assert [answer["status"] for answer in answers] == [200] * PROCESSES
     assert gate.refreshes == [200]
-    assert record(store_client, key)["tokens"]["generation"] == 2
+    assert generation(store_client, key) == 2
 
 
 def test_nobody_notices_when_the_one_that_asks_is_killed_before_it_asks(
@@ -132,7 +139,7 @@ def test_nobody_notices_when_the_one_that_asks_is_killed_before_it_asks(
 
     assert [answer["status"] for answer in answers] == [200] * (PROCESSES - 1)
     assert gate.refreshes == [200]
-    assert record(store_client, key)["tokens"]["generation"] == 2
+    assert generation(store_client, key) == 2
 
 
 def test_a_login_is_asked_for_again_when_its_new_tokens_died_with_a_process(
@@ -158,3 +165,83 @@ def test_a_login_is_asked_for_again_when_its_new_tokens_died_with_a_process(
     assert customer.is_logged_in()
     (key,) = store_client.keys(KEYS)
     assert record(store_client, key)["cart"] == cart
+
+
+@pytest.fixture
+def logged_in(shop, visitor, store_client):
+    """Log somebody in whose tokens have ended; return them and their session."""
+
+    def log_in(name: str) -> tuple[Person, str]:
+        person = visitor(name, shop)
+        assert person.log_in().headers["location"] == "/orders/"
+        (key,) = store_client.keys(KEYS)
+        let_tokens_end(store_client, key)
+        return person, key
+
+    return log_in
+
+
+class TestWhatHappensAtTheRealm:
+    def test_a_role_taken_away_ends_with_the_next_tokens(
+        self, logged_in, realm, store_client
+    ):
+        chef, key = logged_in("chef")
+        assert chef.see("/kitchen/").status_code == 200
+        realm.give_roles("chef", "operator")
+        try:
+            let_tokens_end(store_client, key)
+            assert chef.see("/kitchen/").status_code == 403
+            assert record(store_client, key)["user_info"]["roles"].count("chef") == 0
+        finally:
+            realm.give_roles("chef", "chef", "operator")
+
+        let_tokens_end(store_client, key)
+        assert chef.see("/kitchen/").status_code == 200
+
+    def test_a_person_switched_off_is_out(self, logged_in, realm, store_client):
+        customer, _ = logged_in("customer")
+        realm.switch_off("customer")
+        try:
+            assert not customer.is_logged_in()
+            assert store_client.keys(KEYS) == []
+        finally:
+            realm.switch_on("customer")
+
+        customer.log_in()
+        assert customer.is_logged_in()
+
+    def test_a_login_revoked_there_is_over_here(self, logged_in, realm, store_client):
+        customer, key = logged_in("customer")
+        httpx.post(
+            f"{realm.protocol_url}/revoke",
+            data={
+                "client_id": realm.client_id,
+                "client_secret": realm.client_secret,
+                "token": record(store_client, key)["tokens"]["refresh_token"],
+            },
+        ).raise_for_status()
+
+        assert not customer.is_logged_in()
+
+    def test_new_keys_are_taken(self, logged_in, realm, store_client):
+        customer, key = logged_in("customer")
+        former = record(store_client, key)["tokens"]["access_token"]
+
+        realm.rotate_keys()
+
+        # New keys are asked for twice a minute at most; nobody notices meanwhile.
+        assert customer.is_logged_in()
+        wait_until(lambda: generation(store_client, key) == 2, seconds=PATIENT)
+        new = record(store_client, key)["tokens"]["access_token"]
+        assert header(new)["kid"] != header(former)["kid"]
+        assert customer.is_logged_in()
+
+    def test_tokens_are_renewed_again_and_again(self, logged_in, gate, store_client):
+        customer, key = logged_in("customer")
+
+        for _ in range(3):
+            let_tokens_end(store_client, key)
+            assert customer.is_logged_in()
+
+        assert generation(store_client, key) == 4
+        assert gate.refreshes == [200] * 3
