@@ -41,7 +41,7 @@ LIKE_PRODUCTION := env DEV_REALM=false DEBUG=false LOG_LEVEL=INFO \
 	KEYCLOAK_CLIENT_SECRET=a-secret-only-for-make-check \
 	REDIS_URL=rediss://:only-for-make-check@redis.example.com:6379/0 DATABASE_URL=sqlite:///:memory:
 
-.PHONY: help run run-copy keycloak test coverage mutants lint types docs bench check lock
+.PHONY: help run run-copy keycloak test coverage mutants lint types docs bench matrix check lock
 
 help:
 	@sed -n 's/^#   \(make .*\)/  \1/p' Makefile
@@ -95,6 +95,11 @@ bench: $(INSTALLED)
 	$(RUN) -m tests.performance.bench_engine
 	$(WITH_PEERS) --with djangorestframework-simplejwt==5.5.1 \
 		python -m tests.performance.bench_identity
+
+matrix: $(INSTALLED)
+	$(WITH_PEERS) --with djangorestframework-simplejwt==5.5.1 \
+		--with drf-oidc-auth==4.0.0 --with 'django-allauth[socialaccount]==65.21.1' \
+		python -m tests.performance.matrix --write
 
 lock: $(INSTALLED)
 	$(LOCK) --group app --group demo --group dev -o requirements.txt

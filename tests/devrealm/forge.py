@@ -6,7 +6,7 @@ import sqlite3
 import time
 from contextlib import closing
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from joserfc.jwk import ECKey, RSAKey
@@ -21,6 +21,22 @@ MINE_EC = ECKey.generate_key("P-256", {"use": "sig", "kid": "mine"})
 
 class Forge:
     """What somebody can make who has logged in; with the realm's own key, anything."""
+
+    _known: ClassVar[dict[str, tuple[float, "Forge"]]] = {}
+
+    @classmethod
+    def of(cls, realm: RunningRealm) -> "Forge":
+        """Return one with tokens that live another minute or more."""
+        made_at, known = cls._known.get(realm.url, (0.0, None))
+        if known is None or time.monotonic() - made_at > 200:
+            known = cls(realm)
+            cls._known[realm.url] = time.monotonic(), known
+        return known
+
+    @classmethod
+    def forget(cls) -> None:
+        """Let nobody have tokens whose key is gone."""
+        cls._known.clear()
 
     def __init__(self, realm: RunningRealm) -> None:
         self.realm = realm
