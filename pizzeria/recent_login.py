@@ -1,39 +1,27 @@
 """
 Whether the person at the keyboard has shown lately who they are.
 
-The one seam between pages that are worth more than a session and whoever knows about
-logins: the session remembers when its login was, a token says it as `auth_time`.
+The shop does not know how people log in: the setting RECENT_LOGIN names the module
+that does. It has `is_recent(request)` and `login_address(next_url)`.
 """
 
-import time
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
+from django.shortcuts import redirect
 
-from pizzeria.access import SignedInRequest, SignedInView, to_login
+from pizzeria.access import SignedInRequest, SignedInView
 
-RECENT_SECONDS = 10 * 60
-_LOGGED_IN_AT = "logged_in_at"
-
-
-def remember_login(*, request: HttpRequest | None, **_: object) -> None:
-    """Note the time in the session that a login has just opened."""
-    if request is not None and hasattr(request, "session"):
-        request.session[_LOGGED_IN_AT] = int(time.time())
+_ONCE_MORE = "Please log in once more, so that we know it is you."
 
 
-def is_login_recent(request: Any, *, now: float | None = None) -> bool:
-    """Say whether the session's login, or the token's, is at most ten minutes old."""
-    claims = getattr(request, "auth", None)
-    told = claims.get("auth_time") if isinstance(claims, dict) else None
-    if told is None and claims is None:
-        told = request.session.get(_LOGGED_IN_AT)
-    if not isinstance(told, int | float):
-        return False
-    age = (time.time() if now is None else now) - told
-    return age + 60 >= 0 and age <= RECENT_SECONDS
+def is_login_recent(request: Any) -> bool:
+    """Say whether the caller, of a page or of the API, logged in lately."""
+    return bool(import_module(settings.RECENT_LOGIN).is_recent(request))
 
 
 def recent_login_required[**P](view: SignedInView[P]) -> SignedInView[P]:
@@ -43,11 +31,10 @@ def recent_login_required[**P](view: SignedInView[P]) -> SignedInView[P]:
     def guarded(
         request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs
     ) -> HttpResponse:
-        if not is_login_recent(request):
-            messages.info(
-                request, "Please log in once more: this page asks for a fresh login."
-            )
-            return to_login(request)
-        return view(request, *args, **kwargs)
+        if is_login_recent(request):
+            return view(request, *args, **kwargs)
+        messages.info(request, _ONCE_MORE)
+        logins = import_module(settings.RECENT_LOGIN)
+        return redirect(logins.login_address(request.path))
 
     return guarded

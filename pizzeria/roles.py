@@ -16,6 +16,8 @@ VIEW_FIGURES = "management.view_figures"
 # Steps in where a cook or a driver may not: late cancellations, others' tours.
 OVERSEE = "orders.oversee"
 SEND_EVENTS = "events.receive"
+ADD_TO_MENU = "menu.add_pizza"
+CHANGE_MENU = "menu.change_pizza"
 
 GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
     "customer": frozenset(),
@@ -30,8 +32,8 @@ GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
             SEND_EVENTS,
             VIEW_FIGURES,
             "orders.view_order",
-            "menu.add_pizza",
-            "menu.change_pizza",
+            ADD_TO_MENU,
+            CHANGE_MENU,
             "menu.view_pizza",
         }
     ),

@@ -81,3 +81,6 @@ OIDC_ROLES: dict[str, dict[str, Any]] = {
 }
 # How long ago a password may have been typed by whoever does what matters.
 RECENT_LOGIN_SECONDS = 300
+
+# How the shop asks for a recent login before it hands out or erases personal data.
+RECENT_LOGIN = "mario.identity.recent_login"

@@ -44,10 +44,8 @@ _CONFLICT = documented(HTTPStatus.CONFLICT)
 
 
 class LoginTooOld(PermissionDenied):
-    default_code = "login_too_old"
-    default_detail = (
-        "This asks for a login that is at most ten minutes old. Log in once more."
-    )
+    default_code = "recent_login_required"
+    default_detail = "This asks for a recent login. Log in once more, and do it again."
 
 
 class ProfileSerializer(serializers.Serializer[CustomerProfile]):
@@ -122,8 +120,8 @@ class Profile(APIView):
         """
         For good. Orders stay in the books without name, phone, address and notes.
 
-        Asks for a login that is at most ten minutes old (`login_too_old`), and for
-        no order to be under way.
+        Asks for a recent login (`recent_login_required`), and for no order to be
+        under way.
         """
         if not is_login_recent(request):
             raise LoginTooOld
@@ -150,7 +148,7 @@ class ProfileExport(APIView):
         responses={200: OpenApiTypes.OBJECT, **_NOT_IN},
     )
     def get(self, request: Request) -> Response:
-        """Asks for a login that is at most ten minutes old."""
+        """Asks for a recent login (`recent_login_required`)."""
         if not is_login_recent(request):
             raise LoginTooOld
         return Response(everything_about(person_of(request), now=timezone.now()))

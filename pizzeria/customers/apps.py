@@ -2,7 +2,6 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_save
 
 
@@ -10,10 +9,7 @@ class CustomersConfig(AppConfig):
     name = "pizzeria.customers"
 
     def ready(self) -> None:
-        from pizzeria.recent_login import remember_login  # noqa: PLC0415
-
         post_save.connect(_make_profile, sender=settings.AUTH_USER_MODEL)
-        user_logged_in.connect(remember_login)
 
 
 def _make_profile(*, instance: Any, created: bool, raw: bool, **_: object) -> None:

@@ -6,12 +6,12 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
-from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pizzeria.access import by_token_only
+from pizzeria.access import Permitted, by_token_only
 from pizzeria.api_errors import documented
 from pizzeria.etags import IF_NONE_MATCH, NOT_MODIFIED, unless_unchanged
 from pizzeria.fields import WholeNumberField, WordField
@@ -22,6 +22,7 @@ from pizzeria.menu.pricing import Size
 from pizzeria.menu.toppings import TOPPINGS, Allergen, allergens_of
 from pizzeria.people import person_of
 from pizzeria.queries import read_query
+from pizzeria.roles import ADD_TO_MENU, CHANGE_MENU
 from pizzeria.text import refuse_control_characters
 
 
@@ -214,15 +215,17 @@ class MenuChangeSerializer(serializers.ModelSerializer[MenuChange]):
         fields = ["action", "changes", "changed_by_name", "changed_at"]
 
 
-class MayEditMenu(BasePermission):
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        action = "add" if request.method == "POST" else "change"
-        return request.user.has_perm(f"menu.{action}_pizza")
+class MayChangeMenu(Permitted):
+    needs = CHANGE_MENU
 
 
-class MayChangeMenu(BasePermission):
+class MayAddToMenu(Permitted):
+    needs = CHANGE_MENU
+
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.user.has_perm("menu.change_pizza")
+        is_adding = request.method == "POST"
+        may_add = not is_adding or request.user.has_perm(ADD_TO_MENU)
+        return may_add and super().has_permission(request, view)
 
 
 _NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -245,7 +248,7 @@ _EXAMPLE = OpenApiExample(
 class ManagedMenu(generics.ListAPIView[Pizza]):
     """Every pizza, retired ones too."""
 
-    permission_classes = [IsAuthenticated, MayEditMenu]
+    permission_classes = [IsAuthenticated, MayAddToMenu]
     serializer_class = ManagedPizzaSerializer
     queryset = Pizza.objects.order_by("retired_at", "name", "id")
 

@@ -18,15 +18,14 @@ from pizzeria.exceptions import MenuChanged, MenuFull
 from pizzeria.menu import services
 from pizzeria.menu.forms import MenuFilter, PizzaForm
 from pizzeria.menu.models import MenuChange, Pizza
+from pizzeria.roles import ADD_TO_MENU, CHANGE_MENU
 
-ADD = "menu.add_pizza"
-CHANGE = "menu.change_pizza"
 PIZZAS_PER_PAGE = 50
 CHANGES_PER_PAGE = 25
 
 
 @require_safe
-@login_required(permission=CHANGE)
+@login_required(permission=CHANGE_MENU)
 def management_menu(request: SignedInRequest) -> HttpResponse:
     """List every pizza, retired ones last, and the latest changes."""
     wanted = MenuFilter(request.GET)
@@ -42,7 +41,7 @@ def management_menu(request: SignedInRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required(permission=ADD)
+@login_required(permission=ADD_TO_MENU)
 def management_menu_add(request: SignedInRequest) -> HttpResponse:
     """Put a new pizza on the menu."""
     form = PizzaForm(request.POST or None)
@@ -60,7 +59,7 @@ def management_menu_add(request: SignedInRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required(permission=CHANGE)
+@login_required(permission=CHANGE_MENU)
 def management_menu_edit(request: SignedInRequest, pizza_id: int) -> HttpResponse:
     """Change a pizza, unless somebody else has done so meanwhile."""
     pizza = get_object_or_404(Pizza, pk=pizza_id)
@@ -90,7 +89,7 @@ def management_menu_edit(request: SignedInRequest, pizza_id: int) -> HttpRespons
 
 
 @require_POST
-@login_required(permission=CHANGE, back_to="management_menu")
+@login_required(permission=CHANGE_MENU, back_to="management_menu")
 def management_menu_retire(request: SignedInRequest, pizza_id: int) -> HttpResponse:
     """Take a pizza off the menu; the orders that hold it keep it."""
     try:
@@ -104,7 +103,7 @@ def management_menu_retire(request: SignedInRequest, pizza_id: int) -> HttpRespo
 
 
 @require_POST
-@login_required(permission=CHANGE, back_to="management_menu")
+@login_required(permission=CHANGE_MENU, back_to="management_menu")
 def management_menu_restore(request: SignedInRequest, pizza_id: int) -> HttpResponse:
     """Bring a retired pizza back."""
     try:
