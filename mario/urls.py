@@ -25,7 +25,9 @@ _api_docs = SpectacularSwaggerSplitView.as_view(
 urlpatterns = [
     path("", include("pizzeria.urls")),
     path("auth/", include("mario.identity.urls")),
+    path("account/", include("mario.account.urls")),
     path("api/", include("pizzeria.api_urls")),
+    path("api/", include("mario.account.api_urls")),
     path("api/docs/", csp_override(DOCS_CSP)(_api_docs), name="api_docs"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("admin/", admin.site.urls),

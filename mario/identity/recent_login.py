@@ -26,9 +26,14 @@ CONFIRM = "Please log in once more, so that we know it is you. Then do it again.
 type View[**P] = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
-def is_recent(request: HttpRequest) -> bool:
-    """Say whether the person of this request has typed a password lately."""
-    return _is_recent(login_session.section(request.session, login_session.USER_INFO))
+def is_recent(request: HttpRequest, token: dict[str, Any] | None = None) -> bool:
+    """
+    Say whether the person of this request has typed a password lately.
+
+    The claims of a bearer token, where there is one, count alone.
+    """
+    session = request.session
+    return _is_recent(token or login_session.section(session, login_session.USER_INFO))
 
 
 def recent_login_required[**P](view: View[P]) -> View[P]:

@@ -20,6 +20,7 @@ from mario.identity.exceptions import (
     LoginRefused,
     ProviderUnavailable,
 )
+from mario.identity.signals import login_refused
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +164,7 @@ def login_failed(
         and request.user.is_authenticated,
     }
     response = render(request, "identity/login_failed.html", context, status=status)
+    login_refused.send_robust(login_failed, request=request, reason=reason)
     if status == 503:  # noqa: PLR2004  # as in the caller's line
         response["Retry-After"] = "10"
     return response

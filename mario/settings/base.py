@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "sessions_backend",
     "mario.apps.MarioConfig",
     "mario.identity",
+    "mario.account",
     "pizzeria",
     "pizzeria.menu",
     "pizzeria.cart",
@@ -63,6 +64,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mario.identity.middleware.LoginMiddleware",
+    "mario.account.devices.seen_middleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 

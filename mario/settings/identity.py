@@ -18,6 +18,7 @@ OIDC_OP_ISSUER = env.issuer
 OIDC_OP_AUTHORIZATION_ENDPOINT = f"{_public}/auth"
 OIDC_OP_REGISTRATION_ENDPOINT = f"{_public}/registrations"
 OIDC_OP_LOGOUT_ENDPOINT = f"{_public}/logout"
+OIDC_OP_REVOCATION_ENDPOINT = f"{_internal}/revoke"
 OIDC_OP_TOKEN_ENDPOINT = f"{_internal}/token"
 OIDC_OP_USER_ENDPOINT = f"{_internal}/userinfo"
 OIDC_OP_JWKS_ENDPOINT = f"{_internal}/certs"
@@ -76,9 +77,17 @@ OIDC_ROLES: dict[str, dict[str, Any]] = {
     "customer": {"groups": ["customer"]},
     "chef": {"groups": ["chef"]},
     "delivery_driver": {"groups": ["delivery_driver"]},
-    "manager": {"groups": ["manager"]},
+    "manager": {
+        "groups": ["manager"],
+        "permissions": ["account.end_staff_sessions"],
+    },
     "admin": {"is_staff": True, "is_superuser": True},
 }
+# Where people change what Keycloak knows of them; the development realm has no such
+# page.
+OIDC_ACCOUNT_URL = "" if env.dev_realm else f"{env.issuer}/account/"
+# Whose sessions a manager sees and ends.
+STAFF_GROUPS = ["chef", "delivery_driver", "manager"]
 # How long ago a password may have been typed by whoever does what matters.
 RECENT_LOGIN_SECONDS = 300
 

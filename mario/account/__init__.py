@@ -1,0 +1,1 @@
+"""Your account: where somebody is logged in, the end of it, and what was recorded."""

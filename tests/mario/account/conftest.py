@@ -1,0 +1,1 @@
+from tests.mario.identity.conftest import *  # noqa: F403  # the issuer of those tests
