@@ -6,6 +6,8 @@ urlpatterns = [
     path("", include("pizzeria.orders.api_urls")),
     path("", include("pizzeria.customers.api_urls")),
     path("", include("pizzeria.kitchen.api_urls")),
+    path("", include("pizzeria.delivery.api_urls")),
+    path("", include("pizzeria.notifications.api_urls")),
     path("", include("pizzeria.events.api_urls")),
     path("", include("pizzeria.management.api_urls")),
 ]

@@ -20,6 +20,7 @@ PizzeriaError
    +- OrderUnderWay
    +- KeyReused
    +- KitchenFull
+   +- TourFull
 
 An error knows its code and its sentence for people, not how it travels: the API
 chooses the status in `api_errors`, a page shows the sentence.
@@ -180,4 +181,13 @@ class KitchenFull(Conflict):
             f"All {capacity} places in the oven are taken. "
             "Finish an order before you start the next.",
             capacity=capacity,
+        )
+
+
+class TourFull(Conflict):
+    code = "tour_full"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(
+            f"Your tour has {limit} stops already. Hand one over first.", limit=limit
         )

@@ -7,5 +7,7 @@ urlpatterns = [
     path("", include("pizzeria.customers.urls")),
     path("", include("pizzeria.kitchen.urls")),
     path("", include("pizzeria.management.urls")),
+    path("", include("pizzeria.delivery.urls")),
+    path("", include("pizzeria.notifications.urls")),
     path("", include("pizzeria.live.urls")),
 ]

@@ -2,6 +2,7 @@
 
 from mario.settings.api import *
 from mario.settings.base import *
+from mario.settings.boards import *
 from mario.settings.events import *
 from mario.settings.identity import *
 from mario.settings.live import *

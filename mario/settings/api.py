@@ -33,6 +33,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     # One name for each list of words, whatever the field is called.
     "ENUM_NAME_OVERRIDES": {
         "OrderStatus": "pizzeria.orders.transitions.Status",
+        "KitchenStep": "pizzeria.kitchen.forms.KITCHEN_STEPS",
         "Allergen": "pizzeria.menu.toppings.Allergen",
         "Topping": "pizzeria.menu.toppings.TOPPINGS",
     },

@@ -47,6 +47,8 @@ INSTALLED_APPS = [
     "pizzeria.events",
     "pizzeria.management",
     "pizzeria.live",
+    "pizzeria.delivery",
+    "pizzeria.notifications",
 ]
 
 MIDDLEWARE = [
@@ -80,6 +82,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.csp",
                 "pizzeria.cart.context_processors.cart",
+                "pizzeria.notifications.context_processors.notifications",
             ],
         },
     }

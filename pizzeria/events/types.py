@@ -47,6 +47,7 @@ class EventType(StrEnum):
 
     KITCHEN_CAPACITY_CHANGED = "kitchen.capacity.changed.v1"
     KITCHEN_LINE_TICKED = "kitchen.line.ticked.v1"
+    KITCHEN_CANCELLATION_SEEN = "kitchen.cancellation.seen.v1"
 
     @property
     def kind(self) -> str:

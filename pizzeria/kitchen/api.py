@@ -12,27 +12,119 @@ from rest_framework.views import APIView
 
 from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
-from pizzeria.fields import WordField
-from pizzeria.kitchen.board import STAGES
+from pizzeria.fields import WholeNumberField, WordField
+from pizzeria.kitchen import services
+from pizzeria.kitchen.board import STAGES, board
 from pizzeria.kitchen.forms import KITCHEN_STEPS
+from pizzeria.kitchen.models import MAX_CAPACITY
 from pizzeria.orders.api import OrderSerializer, person_of
-from pizzeria.orders.models import Order
+from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
-from pizzeria.roles import COOK
+from pizzeria.roles import COOK, OVERSEE
 
 
 class MayCook(Permitted):
     needs = COOK
 
 
+class MayOversee(Permitted):
+    needs = OVERSEE
+
+
 class MoveSerializer(serializers.Serializer[Any]):
     """The state that the order is to have next."""
 
-    status = WordField([(x.value, x.label) for x in KITCHEN_STEPS])
+    status = WordField(KITCHEN_STEPS)
+    seen = WordField(
+        Status.choices,
+        required=False,
+        help_text="The state it had when you decided: another one is a 409.",
+    )
+
+
+class TickSerializer(serializers.Serializer[Any]):
+    """Whether the line is done."""
+
+    is_ticked = serializers.BooleanField()
+
+
+class CapacitySerializer(serializers.Serializer[Any]):
+    """How many orders fit into the oven."""
+
+    capacity = WholeNumberField(min_value=1, max_value=MAX_CAPACITY)
+
+
+class ToMakeSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class KitchenSerializer(serializers.Serializer[Any]):
+    """How busy the kitchen is."""
+
+    capacity = serializers.IntegerField()
+    total_pending = serializers.IntegerField(help_text="Orders that wait.")
+    total_cooking = serializers.IntegerField()
+    total_ready = serializers.IntegerField()
+    to_make = ToMakeSerializer(many=True, help_text="Pizzas over all orders.")
 
 
 _NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_CHANGED = {
+    200: OrderSerializer,
+    **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    **_NOT_IN,
+}
+
+
+class KitchenStatus(APIView):
+    permission_classes = [IsAuthenticated, MayCook]
+
+    @extend_schema(
+        tags=["kitchen"],
+        operation_id="kitchen_status",
+        summary="How busy the kitchen is",
+        responses={200: KitchenSerializer, **_NOT_IN},
+    )
+    def get(self, request: Request) -> Response:
+        shown = board(now=timezone.now())
+        counts = {column["status"]: column["count"] for column in shown["columns"]}
+        return Response(
+            {
+                "capacity": shown["capacity"],
+                "total_pending": counts[Status.CONFIRMED],
+                "total_cooking": counts[Status.COOKING],
+                "total_ready": counts[Status.READY],
+                "to_make": shown["all_day"],
+            }
+        )
+
+
+class KitchenCapacity(APIView):
+    permission_classes = [IsAuthenticated, MayOversee]
+
+    @extend_schema(
+        tags=["kitchen"],
+        operation_id="kitchen_capacity",
+        summary="Say how many orders fit into the oven",
+        request=CapacitySerializer,
+        responses={
+            200: CapacitySerializer,
+            **documented(HTTPStatus.BAD_REQUEST),
+            **_NOT_IN,
+        },
+    )
+    def put(self, request: Request) -> Response:
+        """What is in the oven already stays there."""
+        wanted = CapacitySerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        kitchen = services.set_capacity(
+            capacity=wanted.validated_data["capacity"],
+            actor=person_of(request),
+            now=timezone.now(),
+        )
+        return Response({"capacity": kitchen.capacity})
 
 
 @extend_schema(
@@ -61,26 +153,70 @@ class KitchenOrderStatus(APIView):
     @extend_schema(
         tags=["kitchen"],
         operation_id="kitchen_orders_status",
-        summary="Start an order, or finish it",
+        summary="Start an order, finish it, hand it out, or take a step back",
         request=MoveSerializer,
-        responses={
-            200: OrderSerializer,
-            **documented(
-                HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
-            ),
-            **_NOT_IN,
-        },
+        responses=_CHANGED,
     )
     def post(self, request: Request, order_id: int) -> Response:
         """Of two cooks at the same moment one succeeds; the other gets a 409."""
         wanted = MoveSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
+        seen = wanted.validated_data.get("seen")
         try:
             order = move_order(
                 order_id=order_id,
                 to=Status(wanted.validated_data["status"]),
                 actor=person_of(request),
                 now=timezone.now(),
+                seen=Status(seen) if seen else None,
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
+        return Response(OrderSerializer(order).data)
+
+
+class KitchenLineTick(APIView):
+    permission_classes = [IsAuthenticated, MayCook]
+
+    @extend_schema(
+        tags=["kitchen"],
+        operation_id="kitchen_orders_tick",
+        summary="Tick a line off, or on again",
+        request=TickSerializer,
+        responses=_CHANGED,
+    )
+    def post(self, request: Request, order_id: int, line_id: int) -> Response:
+        """With its last line the order is ready."""
+        wanted = TickSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        try:
+            order = services.tick_line(
+                order_id=order_id,
+                line_id=line_id,
+                is_ticked=wanted.validated_data["is_ticked"],
+                actor=person_of(request),
+                now=timezone.now(),
+            )
+        except (Order.DoesNotExist, OrderLine.DoesNotExist) as error:
+            raise Http404 from error
+        return Response(OrderSerializer(order).data)
+
+
+class KitchenCancellationSeen(APIView):
+    permission_classes = [IsAuthenticated, MayCook]
+
+    @extend_schema(
+        tags=["kitchen"],
+        operation_id="kitchen_orders_seen",
+        summary="Take note of a cancellation",
+        request=None,
+        responses=_CHANGED,
+    )
+    def post(self, request: Request, order_id: int) -> Response:
+        """A second time changes nothing."""
+        try:
+            order = services.take_note_of_cancellation(
+                order_id=order_id, actor=person_of(request), now=timezone.now()
             )
         except Order.DoesNotExist as error:
             raise Http404 from error

@@ -1,10 +1,24 @@
 from django import forms
 
+from pizzeria.kitchen.models import MAX_CAPACITY
 from pizzeria.orders.transitions import Status
 
-# What the kitchen does with an order.
-KITCHEN_STEPS = (Status.COOKING, Status.READY)
+# What the kitchen does with an order; the last two hand it out and take a step back.
+KITCHEN_STEPS = [
+    (status.value, status.label)
+    for status in (Status.COOKING, Status.READY, Status.DELIVERED, Status.CONFIRMED)
+]
 
 
 class AdvanceForm(forms.Form):
-    to = forms.ChoiceField(choices=[(x.value, x.label) for x in KITCHEN_STEPS])
+    to = forms.ChoiceField(choices=KITCHEN_STEPS)
+    # What the ticket said: a press on an old board is not to undo another cook's.
+    seen = forms.ChoiceField(choices=Status.choices, required=False)
+
+
+class TickForm(forms.Form):
+    is_ticked = forms.BooleanField(required=False)
+
+
+class CapacityForm(forms.Form):
+    capacity = forms.IntegerField(min_value=1, max_value=MAX_CAPACITY)

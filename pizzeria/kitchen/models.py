@@ -2,6 +2,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 DEFAULT_CAPACITY = 5
+MAX_CAPACITY = 100
 
 
 class Kitchen(models.Model):

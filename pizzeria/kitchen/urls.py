@@ -4,7 +4,14 @@ from pizzeria.kitchen import views
 
 urlpatterns = [
     path("kitchen/", views.kitchen_board, name="kitchen_board"),
+    path("kitchen/capacity/", views.kitchen_capacity, name="kitchen_capacity"),
     path(
         "kitchen/<int:order_id>/advance/", views.kitchen_advance, name="kitchen_advance"
+    ),
+    path("kitchen/<int:order_id>/seen/", views.kitchen_seen, name="kitchen_seen"),
+    path(
+        "kitchen/<int:order_id>/lines/<int:line_id>/tick/",
+        views.kitchen_tick,
+        name="kitchen_tick",
     ),
 ]

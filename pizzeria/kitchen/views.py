@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from http import HTTPStatus
 
 from django.contrib import messages
@@ -8,12 +9,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from pizzeria.access import SignedInRequest, login_required
 from pizzeria.exceptions import Conflict
+from pizzeria.kitchen import services
 from pizzeria.kitchen.board import board
-from pizzeria.kitchen.forms import AdvanceForm
-from pizzeria.orders.models import Order
+from pizzeria.kitchen.forms import AdvanceForm, CapacityForm, TickForm
+from pizzeria.kitchen.models import MAX_CAPACITY
+from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
-from pizzeria.roles import COOK
+from pizzeria.roles import COOK, OVERSEE
 
 
 @require_safe
@@ -26,19 +29,76 @@ def kitchen_board(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @login_required(permission=COOK, back_to="kitchen_board")
 def kitchen_advance(request: SignedInRequest, order_id: int) -> HttpResponse:
-    """Bring an order to the oven, or out of it."""
+    """Bring an order a step on, or back."""
     form = AdvanceForm(request.POST)
     if not form.is_valid():
         messages.error(request, "The kitchen can start an order or finish it.")
         return _show_board(request, HTTPStatus.BAD_REQUEST)
-    try:
-        move_order(
+    seen = form.cleaned_data["seen"]
+    return _after(
+        request,
+        lambda: move_order(
             order_id=order_id,
             to=Status(form.cleaned_data["to"]),
             actor=request.user,
             now=timezone.now(),
-        )
-    except Order.DoesNotExist as error:
+            seen=Status(seen) if seen else None,
+        ),
+    )
+
+
+@require_POST
+@login_required(permission=COOK, back_to="kitchen_board")
+def kitchen_tick(request: SignedInRequest, order_id: int, line_id: int) -> HttpResponse:
+    """Tick a line of an order off, or on again."""
+    form = TickForm(request.POST)
+    form.is_valid()
+    return _after(
+        request,
+        lambda: services.tick_line(
+            order_id=order_id,
+            line_id=line_id,
+            is_ticked=form.cleaned_data["is_ticked"],
+            actor=request.user,
+            now=timezone.now(),
+        ),
+    )
+
+
+@require_POST
+@login_required(permission=COOK, back_to="kitchen_board")
+def kitchen_seen(request: SignedInRequest, order_id: int) -> HttpResponse:
+    """Take a cancelled order off the board."""
+    return _after(
+        request,
+        lambda: services.take_note_of_cancellation(
+            order_id=order_id, actor=request.user, now=timezone.now()
+        ),
+    )
+
+
+@require_POST
+@login_required(permission=OVERSEE, back_to="kitchen_board")
+def kitchen_capacity(request: SignedInRequest) -> HttpResponse:
+    """Say how many orders fit into the oven."""
+    form = CapacityForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, f"The oven has 1 to {MAX_CAPACITY} places.")
+        return _show_board(request, HTTPStatus.BAD_REQUEST)
+    return _after(
+        request,
+        lambda: services.set_capacity(
+            capacity=form.cleaned_data["capacity"],
+            actor=request.user,
+            now=timezone.now(),
+        ),
+    )
+
+
+def _after(request: SignedInRequest, change: Callable[[], object]) -> HttpResponse:
+    try:
+        change()
+    except (Order.DoesNotExist, OrderLine.DoesNotExist) as error:
         raise Http404 from error
     except Conflict as conflict:
         messages.warning(request, conflict.message)
@@ -55,6 +115,7 @@ def _show_board(
 ) -> HttpResponse:
     template = "kitchen/kitchen_board.html"
     if request.htmx:
-        # The page polls itself: answer with the board, not the whole page.
+        # The page asks again by itself: answer with the board, not the whole page.
         template += "#board"
-    return render(request, template, board(now=timezone.now()), status=status)
+    context = board(now=timezone.now(), actor=request.user)
+    return render(request, template, context, status=status)

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from pizzeria.events.services import Event
 from pizzeria.events.types import EventType
 from pizzeria.orders.models import Order
-from pizzeria.roles import COOK, DELIVER, OVERSEE
+from pizzeria.roles import COOK, DELIVER, VIEW_FIGURES
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ FEEDS = {
     "orders": Feed(topic=None, permission=None),
     "kitchen": Feed(topic="kitchen", permission=COOK),
     "delivery": Feed(topic="delivery", permission=DELIVER),
-    "management": Feed(topic="management", permission=OVERSEE),
+    "management": Feed(topic="management", permission=VIEW_FIGURES),
 }
 
 # They come with others that say the same to a page.

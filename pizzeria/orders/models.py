@@ -127,6 +127,7 @@ class Order(models.Model):
 
     # What a board says of it; `kitchen.board` sets them for the moment it shows.
     age_minutes: int
+    age: str
     next_status: Status | None
 
     class Meta:

@@ -98,12 +98,21 @@ def order_of_key(*, customer: User, key: str, contact: Contact) -> Order | None:
 
 @transaction.atomic
 def move_order(
-    *, order_id: int, to: Status, actor: User, now: datetime, reason: str = ""
+    *,
+    order_id: int,
+    to: Status,
+    actor: User,
+    now: datetime,
+    reason: str = "",
+    seen: Status | None = None,
 ) -> Order:
     """
     Bring the order to the next state of the transition table.
 
     The reason is kept where the step has a place for one: a cancellation, a return.
+
+    `seen` is the state that the actor saw when they decided: an old page must not undo
+    what somebody else has done meanwhile.
 
     Of two who try at the same moment one succeeds; the other is told the state
     that the order is in by then.
@@ -117,7 +126,7 @@ def move_order(
     # one after the other.
     order = Order.objects.select_for_update().get(pk=order_id)
     step = find_step(Status(order.status), to)
-    if step is None or not order.allows(step):
+    if seen not in (None, order.status) or step is None or not order.allows(step):
         raise _conflict(order, to)
     if not order.lets(actor, step):
         raise PermissionDenied

@@ -88,8 +88,9 @@ class TestBoard:
         for _ in range(TICKETS_PER_STAGE + 5):
             order_of(peach)
 
-        # Orders and lines of one stage, its count, two empty stages, the capacity.
-        with django_assert_num_queries(6):
+        # Orders and lines of one stage, two empty stages, the counts, what was
+        # cancelled, what is to be made, the capacity.
+        with django_assert_num_queries(8):
             shown = board(now=FRIDAY_EVENING)
         waiting = shown["columns"][0]
         assert len(waiting["orders"]) == TICKETS_PER_STAGE
@@ -150,7 +151,7 @@ class TestAdvance:
         assert [answer.status_code for answer in answers] == [*[303] * 5, 409]
         assert "All 5 places in the oven are taken" in answers[5].content.decode()
 
-    @pytest.mark.parametrize("to", ["", "delivered", "cancelled", "confirmed", "x\x00"])
+    @pytest.mark.parametrize("to", ["", "delivering", "cancelled", "pending", "x\x00"])
     def test_the_kitchen_only_starts_and_finishes(self, kitchen, order, to):
         response = self.advance(kitchen, order, to)
 

@@ -244,7 +244,7 @@ class TestKitchen:
         assert answers[5].json()["code"] == "kitchen_full"
         assert answers[5].json()["extra"] == {"capacity": 5}
 
-    @pytest.mark.parametrize("status", ["delivered", "", None, 1, ["ready"]])
+    @pytest.mark.parametrize("status", ["delivering", "", None, 1, ["ready"]])
     def test_the_kitchen_only_starts_and_finishes(self, api_of, luigi, order, status):
         response = self.move(api_of(luigi), order, status)
 

@@ -1,0 +1,170 @@
+from http import HTTPStatus
+from typing import Any
+
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from pizzeria.access import Permitted
+from pizzeria.api_errors import documented
+from pizzeria.delivery import services
+from pizzeria.delivery.board import ready_orders, tour_of
+from pizzeria.orders.api import OrderSerializer, person_of
+from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderQuerySet
+from pizzeria.roles import DELIVER
+from pizzeria.text import refuse_control_characters
+
+
+class MayDeliver(Permitted):
+    needs = DELIVER
+
+
+class BringBackSerializer(serializers.Serializer[Any]):
+    """Why it could not be handed over."""
+
+    reason = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=MAX_REASON_LENGTH,
+        validators=[refuse_control_characters],
+    )
+
+
+class MoveStopSerializer(serializers.Serializer[Any]):
+    """One place earlier (-1) or later (1)."""
+
+    by = serializers.ChoiceField([-1, 1])
+
+
+_NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_CHANGED = {
+    200: OrderSerializer,
+    **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    **_NOT_IN,
+}
+
+
+class _DriversView(APIView):
+    permission_classes = [IsAuthenticated, MayDeliver]
+
+
+@extend_schema(
+    tags=["delivery"],
+    summary="What may be taken along, what has waited longest first",
+    responses={200: OrderSerializer(many=True), **_NOT_IN},
+)
+class ReadyOrders(generics.ListAPIView[Order]):
+    permission_classes = [IsAuthenticated, MayDeliver]
+    serializer_class = OrderSerializer
+    queryset = Order.objects.none()
+
+    def get_queryset(self) -> OrderQuerySet:
+        return ready_orders().with_lines()
+
+
+@extend_schema(
+    tags=["delivery"],
+    summary="Your own tour, in the order of its stops",
+    responses={200: OrderSerializer(many=True), **_NOT_IN},
+)
+class Tour(generics.ListAPIView[Order]):
+    permission_classes = [IsAuthenticated, MayDeliver]
+    serializer_class = OrderSerializer
+    queryset = Order.objects.none()
+
+    def get_queryset(self) -> OrderQuerySet:
+        return tour_of(person_of(self.request)).with_lines()
+
+
+class TakeOrder(_DriversView):
+    @extend_schema(
+        tags=["delivery"],
+        operation_id="delivery_take",
+        summary="Put an order on your tour",
+        request=None,
+        responses=_CHANGED,
+    )
+    def post(self, request: Request, order_id: int) -> Response:
+        """Of two drivers at the same moment one gets it; the other gets a 409."""
+        try:
+            order = services.take(
+                order_id=order_id, driver=person_of(request), now=timezone.now()
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
+        return Response(OrderSerializer(order).data)
+
+
+class DeliverOrder(_DriversView):
+    @extend_schema(
+        tags=["delivery"],
+        operation_id="delivery_deliver",
+        summary="Hand an order over",
+        request=None,
+        responses=_CHANGED,
+    )
+    def post(self, request: Request, order_id: int) -> Response:
+        """Only what is on your own tour; managers step in."""
+        try:
+            order = services.deliver(
+                order_id=order_id, driver=person_of(request), now=timezone.now()
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
+        return Response(OrderSerializer(order).data)
+
+
+class BringBackOrder(_DriversView):
+    @extend_schema(
+        tags=["delivery"],
+        operation_id="delivery_return",
+        summary="Bring an order back",
+        request=BringBackSerializer,
+        responses={**_CHANGED, **documented(HTTPStatus.BAD_REQUEST)},
+    )
+    def post(self, request: Request, order_id: int) -> Response:
+        """It is ready again, for whoever takes it next."""
+        told = BringBackSerializer(data=request.data)
+        told.is_valid(raise_exception=True)
+        try:
+            order = services.bring_back(
+                order_id=order_id,
+                driver=person_of(request),
+                now=timezone.now(),
+                reason=told.validated_data["reason"],
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
+        return Response(OrderSerializer(order).data)
+
+
+class MoveStop(_DriversView):
+    @extend_schema(
+        tags=["delivery"],
+        operation_id="delivery_move",
+        summary="Move a stop of your tour",
+        request=MoveStopSerializer,
+        responses={
+            204: None,
+            **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+            **_NOT_IN,
+        },
+    )
+    def post(self, request: Request, order_id: int) -> Response:
+        wanted = MoveStopSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        try:
+            services.move_stop(
+                order_id=order_id,
+                driver=person_of(request),
+                by=wanted.validated_data["by"],
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
+        return Response(status=HTTPStatus.NO_CONTENT)

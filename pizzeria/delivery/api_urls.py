@@ -1,0 +1,28 @@
+from django.urls import path
+
+from pizzeria.delivery import api
+
+urlpatterns = [
+    path("delivery/ready/", api.ReadyOrders.as_view(), name="api_delivery_ready"),
+    path("delivery/tour/", api.Tour.as_view(), name="api_delivery_tour"),
+    path(
+        "delivery/<int:order_id>/take/",
+        api.TakeOrder.as_view(),
+        name="api_delivery_take",
+    ),
+    path(
+        "delivery/<int:order_id>/deliver/",
+        api.DeliverOrder.as_view(),
+        name="api_delivery_deliver",
+    ),
+    path(
+        "delivery/<int:order_id>/return/",
+        api.BringBackOrder.as_view(),
+        name="api_delivery_return",
+    ),
+    path(
+        "delivery/<int:order_id>/move/",
+        api.MoveStop.as_view(),
+        name="api_delivery_move",
+    ),
+]

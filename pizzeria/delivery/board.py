@@ -1,0 +1,61 @@
+"""What a driver sees: what is ready, and the stops of their own tour."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from pizzeria.orders.models import Order, OrderQuerySet
+from pizzeria.orders.transitions import Fulfilment, Status
+
+ORDERS_SHOWN = 50
+
+
+def ready_orders() -> OrderQuerySet:
+    """What may be taken along; what has waited longest comes first."""
+    return Order.objects.filter(
+        status=Status.READY, fulfilment=Fulfilment.DELIVERY
+    ).order_by("ready_at", "id")
+
+
+def tour_of(driver: User) -> OrderQuerySet:
+    """The driver's own stops, in their order."""
+    return Order.objects.filter(status=Status.DELIVERING, driver=driver).order_by(
+        "stop_number", "id"
+    )
+
+
+def board(*, driver: User, now: datetime) -> dict[str, Any]:
+    """Say what the driver's board shows at this moment."""
+    ready = list(ready_orders().with_lines()[:ORDERS_SHOWN])
+    tour = list(tour_of(driver).with_lines()[:ORDERS_SHOWN])
+    for order in ready:
+        order.age_minutes = _minutes(now, order.ready_at)
+        order.age = _age_of(order.age_minutes)
+    for order in tour:
+        order.age_minutes = _minutes(now, order.placed_at)
+        order.age = "done"
+    is_all = len(ready) < ORDERS_SHOWN
+    return {
+        "ready": ready,
+        "ready_count": len(ready) if is_all else ready_orders().count(),
+        "tour": tour,
+        "now": now,
+    }
+
+
+def map_url(address: str) -> str:
+    """Where a tap on the address leads; the page itself asks nobody."""
+    return settings.DELIVERY_MAP_URL.replace("{address}", quote(address, safe=""))
+
+
+def _age_of(minutes: int) -> str:
+    if minutes >= settings.DELIVERY_LATE_MINUTES:
+        return "late"
+    return "waiting" if minutes >= settings.DELIVERY_WAITING_MINUTES else "fresh"
+
+
+def _minutes(now: datetime, since: datetime | None) -> int:
+    return int((now - (since or now)).total_seconds() // 60)

@@ -1,0 +1,161 @@
+"""What people are told of their orders, and what they do with it."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from pizzeria.events.services import Event, record
+from pizzeria.events.types import EventType
+from pizzeria.notifications.models import Kind, Notification
+from pizzeria.orders.models import Order
+
+type _Words = Callable[[Order], tuple[Kind, str, str]]
+
+
+def notify(event: Event, **_: object) -> None:
+    """
+    Tell the customer what happened to their order, in the transaction in which it did.
+
+    Nobody is told what they did themselves.
+    """
+    order, words = event.about, _WORDS.get(event.type)
+    if words is None or not isinstance(order, Order) or order.customer_id is None:
+        return
+    if order.cancelled_by_id == order.customer_id:
+        return
+    kind, title, message = words(order)
+    notification = Notification.objects.create(
+        recipient_id=order.customer_id,
+        kind=kind,
+        title=title,
+        message=message,
+        order=order,
+        created_at=event.occurred_at,
+    )
+    record(
+        event_type=EventType.CUSTOMER_NOTIFICATION_CREATED,
+        subject=order.customer_id,
+        data={
+            "notification_id": str(notification.pk),
+            "notification_type": kind,
+            "title": title,
+            "message": message,
+            "order_id": str(order.pk),
+        },
+        occurred_at=event.occurred_at,
+    )
+
+
+@transaction.atomic
+def mark_read(*, notification_id: int, person: User, now: datetime) -> Notification:
+    """
+    Note that it was read; a second time changes nothing.
+
+    :raises Notification.DoesNotExist: if there is none of this person's
+    """
+    notification = _find(notification_id, person)
+    if notification.read_at is None:
+        notification.read_at = now
+        notification.save(update_fields=["read_at"])
+        _tell(notification, EventType.CUSTOMER_NOTIFICATION_READ, "read_time", now)
+    return notification
+
+
+@transaction.atomic
+def dismiss(*, notification_id: int, person: User, now: datetime) -> Notification:
+    """
+    Take it off the list for good; a second time changes nothing.
+
+    :raises Notification.DoesNotExist: if there is none of this person's
+    """
+    notification = _find(notification_id, person)
+    if notification.dismissed_at is None:
+        notification.dismissed_at = now
+        notification.save(update_fields=["dismissed_at"])
+        _tell(
+            notification,
+            EventType.CUSTOMER_NOTIFICATION_DISMISSED,
+            "dismissed_time",
+            now,
+        )
+    return notification
+
+
+def mark_all_read(*, person: User, now: datetime) -> int:
+    return Notification.objects.of(person).unread().update(read_at=now)
+
+
+def _find(notification_id: int, person: User) -> Notification:
+    mine = Notification.objects.of(person).select_for_update()
+    return mine.get(pk=notification_id)
+
+
+def _tell(
+    notification: Notification, event_type: EventType, time_name: str, now: datetime
+) -> None:
+    record(
+        event_type=event_type,
+        subject=notification.recipient_id,
+        data={"notification_id": str(notification.pk), time_name: now},
+        occurred_at=now,
+    )
+
+
+def _cooking(order: Order) -> tuple[Kind, str, str]:
+    return (
+        Kind.COOKING_STARTED,
+        f"Order {order.pk} is in the oven",
+        "The kitchen has begun with your pizza.",
+    )
+
+
+def _ready(order: Order) -> tuple[Kind, str, str]:
+    message = (
+        "It waits for you at the counter."
+        if order.is_pickup
+        else "The next driver takes it along."
+    )
+    return Kind.READY, f"Order {order.pk} is ready", message
+
+
+def _on_its_way(order: Order) -> tuple[Kind, str, str]:
+    return (
+        Kind.ON_ITS_WAY,
+        f"Order {order.pk} is on its way",
+        "Your driver has left the restaurant.",
+    )
+
+
+def _returned(order: Order) -> tuple[Kind, str, str]:
+    reason = f": {order.return_reason}" if order.return_reason else "."
+    return (
+        Kind.RETURNED,
+        f"Order {order.pk} could not be delivered",
+        f"Your driver brought it back{reason} We will call you.",
+    )
+
+
+def _delivered(order: Order) -> tuple[Kind, str, str]:
+    done = "picked up" if order.is_pickup else "delivered"
+    return Kind.DELIVERED, f"Order {order.pk} was {done}", "Enjoy your pizza!"
+
+
+def _cancelled(order: Order) -> tuple[Kind, str, str]:
+    reason = f" The reason: {order.cancel_reason}" if order.cancel_reason else ""
+    return (
+        Kind.CANCELLED,
+        f"Order {order.pk} was cancelled",
+        f"The restaurant had to cancel it; you pay nothing.{reason}",
+    )
+
+
+_WORDS: dict[EventType, _Words] = {
+    EventType.ORDER_COOKING_STARTED: _cooking,
+    EventType.ORDER_READY: _ready,
+    EventType.ORDER_DELIVERY_STARTED: _on_its_way,
+    EventType.ORDER_DELIVERY_RETURNED: _returned,
+    EventType.ORDER_DELIVERED: _delivered,
+    EventType.ORDER_CANCELLED: _cancelled,
+}

@@ -1,0 +1,210 @@
+import pytest
+
+from pizzeria.delivery import services
+from pizzeria.delivery.board import board, tour_of
+from pizzeria.orders.models import Order
+from pizzeria.orders.services import move_order
+from pizzeria.orders.transitions import Status
+from tests.pizzeria.conftest import FRIDAY_EVENING, _person
+
+
+@pytest.fixture
+def birdo(db):
+    """Drives, too."""
+    return _person("birdo", "Birdo", "delivery_driver")
+
+
+@pytest.fixture
+def ready_order(order_of, peach, luigi):
+    def ready_order():
+        order = order_of(peach)
+        for to in (Status.COOKING, Status.READY):
+            move_order(order_id=order.pk, to=to, actor=luigi, now=FRIDAY_EVENING)
+        return order
+
+    return ready_order
+
+
+@pytest.fixture
+def car(browser_of, yoshi):
+    """Yoshi's phone."""
+    return browser_of(yoshi)
+
+
+def stops(driver):
+    return [order.pk for order in tour_of(driver)]
+
+
+class TestTour:
+    def test_a_driver_takes_delivers_and_brings_back(self, car, ready_order, yoshi):
+        first, second = ready_order(), ready_order()
+        for order in (first, second):
+            assert car.post(f"/delivery/{order.pk}/take/").status_code == 303
+        assert stops(yoshi) == [first.pk, second.pk]
+
+        car.post(f"/delivery/{first.pk}/deliver/")
+        car.post(f"/delivery/{second.pk}/return/", {"reason": "Nobody at home"})
+
+        first.refresh_from_db()
+        second.refresh_from_db()
+        assert (first.status, first.delivered_by) == ("delivered", yoshi)
+        assert (second.status, second.driver) == ("ready", None)
+        assert second.return_reason == "Nobody at home"
+        assert stops(yoshi) == []
+
+    def test_the_order_of_stops_is_the_drivers(self, car, ready_order, yoshi):
+        orders = [ready_order() for _ in range(3)]
+        for order in orders:
+            car.post(f"/delivery/{order.pk}/take/")
+        first, second, third = (order.pk for order in orders)
+
+        car.post(f"/delivery/{third}/move/", {"by": "-1"})
+        assert stops(yoshi) == [first, third, second]
+        car.post(f"/delivery/{first}/move/", {"by": "1"})
+        assert stops(yoshi) == [third, first, second]
+        car.post(f"/delivery/{third}/move/", {"by": "-1"})
+        assert stops(yoshi) == [third, first, second]
+
+    @pytest.mark.parametrize("by", ["", "2", "up", "-1.0"])
+    def test_a_stop_moves_by_one(self, car, ready_order, by):
+        order = ready_order()
+        car.post(f"/delivery/{order.pk}/take/")
+
+        assert car.post(f"/delivery/{order.pk}/move/", {"by": by}).status_code == 400
+
+    def test_has_room_for_so_many(self, car, ready_order, yoshi, monkeypatch):
+        monkeypatch.setattr(services, "MAX_STOPS", 1)
+        car.post(f"/delivery/{ready_order().pk}/take/")
+        second = ready_order()
+
+        answer = car.post(f"/delivery/{second.pk}/take/")
+
+        assert answer.status_code == 409
+        second.refresh_from_db()
+        assert (second.status, second.driver) == ("ready", None)
+
+    def test_shows_how_to_get_there_and_what_to_collect(self, car, ready_order):
+        car.post(f"/delivery/{ready_order().pk}/take/")
+
+        page = car.get("/delivery/").content.decode()
+
+        assert 'href="tel:+12025550143"' in page
+        assert 'href="geo:0,0?q=1%20Castle%20Road%2C%20Toadstool"' in page
+        assert "Collect $16.89" in page
+
+    def test_a_long_reason_is_refused(self, car, ready_order):
+        order = ready_order()
+        car.post(f"/delivery/{order.pk}/take/")
+
+        answer = car.post(f"/delivery/{order.pk}/return/", {"reason": "x" * 201})
+
+        assert answer.status_code == 400
+        order.refresh_from_db()
+        assert order.status == "delivering"
+
+
+class TestOnlyOnesOwn:
+    @pytest.fixture
+    def taken(self, car, ready_order):
+        order = ready_order()
+        car.post(f"/delivery/{order.pk}/take/")
+        return order
+
+    @pytest.mark.parametrize(
+        ("what", "data"),
+        [("deliver", {}), ("return", {"reason": "x"}), ("move", {"by": "1"})],
+    )
+    def test_anothers_order_is_not_there(self, browser_of, birdo, taken, what, data):
+        answer = browser_of(birdo).post(f"/delivery/{taken.pk}/{what}/", data)
+
+        assert answer.status_code == 404
+        assert Order.objects.get().status == "delivering"
+
+    def test_nor_is_it_for_the_api(self, api_of, birdo, taken):
+        answer = api_of(birdo).post(f"/api/delivery/{taken.pk}/deliver/")
+
+        assert answer.status_code == 404
+
+    def test_a_manager_steps_in(self, browser_of, daisy, taken):
+        browser_of(daisy).post(f"/delivery/{taken.pk}/deliver/")
+
+        assert Order.objects.get().status == "delivered"
+
+    def test_the_second_driver_is_told_who_has_it(self, browser_of, birdo, taken):
+        answer = browser_of(birdo).post(f"/delivery/{taken.pk}/take/")
+
+        assert answer.status_code == 409
+        assert "Yoshi was faster" in answer.content.decode()
+
+    @pytest.mark.parametrize("who", ["peach", "luigi"])
+    def test_others_stay_out(self, request, browser_of, taken, who):
+        visitor = browser_of(request.getfixturevalue(who))
+
+        assert visitor.get("/delivery/").status_code == 403
+
+    def test_what_was_handed_over_is_not_handed_over_again(self, car, taken):
+        car.post(f"/delivery/{taken.pk}/deliver/")
+
+        assert car.post(f"/delivery/{taken.pk}/deliver/").status_code == 409
+
+
+class TestBoard:
+    def test_waiting_counts_from_when_it_was_ready(self, ready_order, yoshi):
+        from datetime import timedelta  # noqa: PLC0415
+
+        ready_order()
+
+        (order,) = board(driver=yoshi, now=FRIDAY_EVENING + timedelta(minutes=15))[
+            "ready"
+        ]
+
+        assert (order.age_minutes, order.age) == (15, "late")
+
+    def test_a_pickup_is_no_drivers(self, ready_order, yoshi, car):
+        order = ready_order()
+        Order.objects.update(fulfilment="pickup")
+
+        assert board(driver=yoshi, now=FRIDAY_EVENING)["ready"] == []
+        assert car.post(f"/delivery/{order.pk}/take/").status_code == 409
+
+    def test_asks_the_database_a_bounded_number_of_times(
+        self, ready_order, yoshi, django_assert_max_num_queries
+    ):
+        for _ in range(6):
+            ready_order()
+        for order in Order.objects.all()[:3]:
+            services.take(order_id=order.pk, driver=yoshi, now=FRIDAY_EVENING)
+
+        with django_assert_max_num_queries(4):
+            board(driver=yoshi, now=FRIDAY_EVENING)
+
+
+class TestApi:
+    def test_does_all_that_the_board_does(self, api_of, yoshi, ready_order):
+        api = api_of(yoshi)
+        first, second = ready_order(), ready_order()
+
+        assert [x["id"] for x in api.get("/api/delivery/ready/").json()["results"]] == [
+            first.pk,
+            second.pk,
+        ]
+        for order in (first, second):
+            api.post(f"/api/delivery/{order.pk}/take/")
+        api.post(f"/api/delivery/{second.pk}/move/", {"by": -1}, format="json")
+        tour = [x["id"] for x in api.get("/api/delivery/tour/").json()["results"]]
+        delivered = api.post(f"/api/delivery/{second.pk}/deliver/")
+        returned = api.post(
+            f"/api/delivery/{first.pk}/return/", {"reason": "Flood"}, format="json"
+        )
+
+        assert tour == [second.pk, first.pk]
+        assert delivered.json()["status"] == "delivered"
+        assert returned.json()["status"] == "ready"
+
+    def test_an_order_that_is_not_ready_is_a_conflict(
+        self, api_of, yoshi, order_of, peach
+    ):
+        answer = api_of(yoshi).post(f"/api/delivery/{order_of(peach).pk}/take/")
+
+        assert answer.status_code == 409
+        assert answer.json()["extra"]["status"] == "confirmed"
