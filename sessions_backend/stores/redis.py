@@ -9,7 +9,7 @@ import hiredis
 from redis.exceptions import RedisError
 
 from sessions_backend import budget as budgets
-from sessions_backend import health, names
+from sessions_backend import conf, health, names
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import (
     Replacement,
@@ -27,6 +27,8 @@ logger = logging.getLogger("sessions_backend")
 pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
 # Valkey 8.1 and Redis 8.4 know it.
 IFEQ = "IFEQ"
+# TTL's answer where there is no key.
+_MISSING = -2
 _SCAN_COUNT = 500
 # What is pipelined at most, so that no request of an operator holds up the others.
 _BATCH = 1000
@@ -371,15 +373,31 @@ class RedisStore:
 
 
 def reading(key: str) -> tuple[Command, Command]:
-    """Ask for the bytes and, on the same trip, whether their renewal is due."""
-    return (key, pack(("GET", key))), (key, pack(("TTL", key)))
+    """
+    Ask for the bytes and, on the same trip, whether their renewal is due.
+
+    No more bytes are asked for than can be a session; GETRANGE costs what GET costs.
+    """
+    asking = pack(("GETRANGE", key, 0, _longest_read()))
+    return (key, asking), (key, pack(("TTL", key)))
 
 
 def loaded(raw: Any, remaining: Any) -> Stored | Unreadable | None:
     """Return what the two replies say."""
-    if type(raw) is bytes:
-        return Stored(raw, remaining if remaining != -1 else float("inf"))
-    return None if raw is None else Unreadable(str(raw))
+    if type(raw) is not bytes:
+        return None if raw is None else Unreadable(str(raw))
+    if not raw:
+        # What GETRANGE says of a missing key, too; TTL tells the two apart.
+        return None if remaining == _MISSING else Unreadable("It is empty.")
+    if len(raw) > _longest_read():
+        return Unreadable(f"It has more than {_longest_read()} bytes.")
+    return Stored(raw, remaining if remaining != -1 else float("inf"))
+
+
+def _longest_read() -> int:
+    # Two writers may have changed a session while Redis was away, each within the
+    # limit, and neither is refused when the two are merged.
+    return 2 * conf.load().most_bytes
 
 
 def _command(name: str, key: str, *arguments: Any) -> Command:

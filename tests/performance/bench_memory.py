@@ -31,9 +31,10 @@ import redis
 from django.conf import settings
 from django.test import override_settings
 
-from tests.performance.bench_engine import AGE, sample_record
+from tests.performance.records import sample_record
 from tests.servers import Valkey
 
+AGE = 86400
 FULL_MIB = 256
 TIMED = 300
 ENGINE = "sessions_backend.engine"
@@ -64,7 +65,7 @@ def configure(url: str) -> None:
         SESSION_COOKIE_AGE=AGE,
         USE_TZ=True,
         CACHES=caches(url, JSON),
-        SESSION_REDIS={"url": url, "prefix": "session"},
+        SESSION_REDIS={"url": url, "prefix": "session", "socket_timeout": 5},
     )
     django.setup()
 

@@ -127,6 +127,33 @@ class TestRecords:
         assert response.status_code == 200
         assert failover.store().load(key) is None
 
+    @override_settings(SESSION_MOST_BYTES=10_000)
+    def test_of_megabytes_are_not_read(self, redis_client):
+        key = names.record_key(SESSION_ID)
+        huge = json.dumps({"cart": "x" * 10_000_000}).encode()
+        failover.store().put(key, huge, 1000)
+        before = health.counts().get("damaged_records", 0)
+        sent = redis_client.info("stats")["total_net_output_bytes"]
+
+        session, response = visit(SESSION_ID)
+
+        assert response.status_code == 200
+        assert session.session_key != SESSION_ID
+        now = redis_client.info("stats")["total_net_output_bytes"]
+        assert now - sent < 200_000
+        assert health.counts()["damaged_records"] > before
+        (listed,) = operators.all_sessions(limit=1)
+        assert listed.record is None
+        assert failover.store().exists(key)
+
+    @override_settings(SESSION_MOST_BYTES=10_000)
+    def test_that_an_outage_has_made_too_large_are_read_all_the_same(self):
+        held = {f"line-{number}": "x" * 1000 for number in range(15)}
+        key = names.record_key(SESSION_ID)
+        failover.store().put(key, json.dumps(held).encode(), 1000)
+
+        assert SessionStore(SESSION_ID).load().keys() == held.keys()
+
     @pytest.mark.parametrize(
         "left",
         [
