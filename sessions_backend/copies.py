@@ -73,11 +73,16 @@ class Copies:
             self._copies.clear()
             self._bytes = 0
 
-    def all(self, *, away_since: float) -> list[tuple[str, Stored]]:
+    def all(self, *, away_since: float) -> dict[str, Stored]:
         with self._lock:
             present = list(self._copies.items())
         found = ((key, self._alive(copy, away_since)) for key, copy in present)
-        return [(key, stored) for key, stored in found if stored is not None]
+        return {key: stored for key, stored in found if stored is not None}
+
+    def seen_at(self, key: str) -> float:
+        """Return the Unix time at which a copy was true; 0 if there is none."""
+        copy = self._copies.get(key)
+        return 0.0 if copy is None else copy[2]
 
     def size(self) -> tuple[int, int]:
         """Return how many copies there are, and their bytes."""

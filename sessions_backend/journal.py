@@ -30,7 +30,7 @@ REVOKED = b"!"
 _BASE_PREFIX = f"{names.AUXILIARY_PREFIX}base:"
 _GONE_PREFIX = f"{names.AUXILIARY_PREFIX}gone:"
 # Longer than an outage; the session itself ends before.
-_KEPT_SECONDS = 30 * 86400
+KEPT_SECONDS = 30 * 86400
 _SETTLED_SECONDS = 30
 _MOST_MERGES = 16
 
@@ -140,7 +140,7 @@ class Journal:
             if self._is_gone(key):
                 return False
             self._note(key, _Kind.ENDED, 0)
-            self._local.put(_GONE_PREFIX + key, b"", _KEPT_SECONDS)
+            self._local.put(_GONE_PREFIX + key, b"", KEPT_SECONDS)
             self._copies.forget(key)
             self._local.remove(key)
             return True
@@ -234,7 +234,7 @@ class Journal:
             if self._changes.get(key) is not change:
                 if present is not None:
                     # Written again meanwhile: what Redis has heard is the new base.
-                    self._local.put(_BASE_PREFIX + key, present.raw, _KEPT_SECONDS)
+                    self._local.put(_BASE_PREFIX + key, present.raw, KEPT_SECONDS)
                 return
             self._forget(key, heard=None if present is None else present.raw)
             if present is None or stored is None:
@@ -333,11 +333,11 @@ class Journal:
         if known is None and expected is None:
             raise _never_seen()
         # What the caller has loaded a moment ago will do, too.
-        known = known or Stored(expected or b"", _KEPT_SECONDS)
-        ttl = max(int(min(known.remaining, _KEPT_SECONDS)), 1)
+        known = known or Stored(expected or b"", KEPT_SECONDS)
+        ttl = max(int(min(known.remaining, KEPT_SECONDS)), 1)
         is_from_another = self._local.written_at(key) > self._breaker.last_success_at
         if not is_from_another:
-            self._local.put(_BASE_PREFIX + key, known.raw, _KEPT_SECONDS)
+            self._local.put(_BASE_PREFIX + key, known.raw, KEPT_SECONDS)
             self._local.put(key, known.raw, ttl)
         return True
 

@@ -59,6 +59,9 @@ def record_name(session_key: str) -> RecordName:
     digest = hmac.digest(secret, session_key.encode(), "sha256")
     return RecordName(digest.hex()[:_NAME_DIGITS])
 
+# When what was restored under a name had been seen, for a minute.
+RESTORED_PREFIX = f"{AUXILIARY_PREFIX}restored:"
+
 
 def record_key(session_key: str) -> str:
     settings = conf.load()
@@ -77,6 +80,10 @@ def is_record(key: str) -> bool:
 
 def superseded_key(record_key: str) -> str:
     return SUPERSEDED_PREFIX + name_of(record_key)
+
+
+def restored_key(record_key: str) -> str:
+    return RESTORED_PREFIX + name_of(record_key)
 
 
 def user_list_key(user_id: str) -> str:

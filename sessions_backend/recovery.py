@@ -10,15 +10,17 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from sessions_backend import budget, conf, health
+from sessions_backend import budget, conf, health, names, record
 from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
-from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.journal import Journal
+from sessions_backend.exceptions import DamagedRecord, StorageUnavailable
+from sessions_backend.journal import KEPT_SECONDS, Journal
+from sessions_backend.merge import merge
 from sessions_backend.signals import outage_began, outage_ended
-from sessions_backend.stores.base import Blocking, finish
+from sessions_backend.stores.base import Blocking, Replacement, Stored, finish
 from sessions_backend.stores.redis import RedisStore
 
 logger = logging.getLogger("sessions_backend")
@@ -30,6 +32,7 @@ PAUSE_SECONDS = 0.25
 _WORK_SECONDS = 10.0
 _LISTEN_SECONDS = 50.0
 _MOST_READS = 100
+_MOST_MERGES = 16
 
 
 class Recovery:
@@ -114,7 +117,10 @@ class Recovery:
             self._hear_what_ended()
             since = self._breaker.last_success_at
             known = self._copies.all(away_since=since)
-            count = finish(self._redis.restore(known))
+            present = finish(self._redis.restore(known))
+            restored = known.keys() - present
+            self._note_restored(restored)
+            self._bring_together({key: known[key] for key in present})
             # Whoever was logged out while they were written stays logged out.
             for key in self._hear_what_ended():
                 finish(self._redis.remove(key))
@@ -122,9 +128,47 @@ class Recovery:
             health.count("restorations")
             logger.warning(
                 "Redis has lost its data; %d records of %d known were restored.",
-                count,
+                len(restored),
                 len(known),
             )
+
+    def _note_restored(self, keys: Iterable[str]) -> None:
+        seen_at = {key: self._copies.seen_at(key) for key in keys}
+        finish(self._redis.note_restored(seen_at))
+
+    def _bring_together(self, known: Mapping[str, Stored]) -> None:
+        """
+        Add to what another process has restored what only this one has seen.
+
+        Nothing tells what was removed between the two, so nothing is. Where both hold
+        a value the one that was seen later wins.
+        """
+        keys = [key for key in known if names.is_record(key)]
+        moments = finish(self._redis.restored_at(keys))
+        stored = finish(self._redis.load_many(keys))
+        for key, moment, present in zip(keys, moments, stored, strict=True):
+            if not isinstance(present, Stored) or present.raw == known[key].raw:
+                continue
+            # What has been written since it came back is later than any copy.
+            is_later = moment is not None and moment < self._copies.seen_at(key)
+            self._add(key, present, known[key].raw, is_later=is_later)
+            if is_later:
+                self._note_restored([key])
+
+    def _add(self, key: str, present: Stored, raw: bytes, *, is_later: bool) -> None:
+        standing = present.raw
+        ttl = max(int(min(present.remaining, KEPT_SECONDS)), 1)
+        for _ in range(_MOST_MERGES):
+            both = (standing, raw) if is_later else (raw, standing)
+            try:
+                earlier, later = map(record.decode, both)
+            except DamagedRecord:
+                return
+            merged = record.encode(merge(base={}, earlier=earlier, later=later))
+            outcome = finish(self._redis.replace(key, standing, merged, ttl))
+            if isinstance(outcome, Replacement):
+                return
+            standing = outcome
 
     def settle_before_exit(self, seconds: float) -> None:
         """Tell Redis what it can still be told before this process ends."""

@@ -56,6 +56,7 @@ class Valkey:
         self.folder = folder
         self.port = free_port()
         self.arguments = arguments
+        self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -75,6 +76,7 @@ class Valkey:
                     *("--dir", str(self.folder), "--save", ""),
                     *self.arguments,
                 ],
+                env={**os.environ, **self.environment},
                 stdout=log,
                 stderr=log,
             )

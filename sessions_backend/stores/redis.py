@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import hiredis
@@ -36,6 +36,8 @@ _BATCH = 1000
 _ENDED_KEPT = 10_000
 # What the clocks of two machines may differ by, in the worst case.
 _CLOCKS_DIFFER_SECONDS = 2 * 3600
+# Until then every process has given back what it knows.
+_SETTLING = 60
 _WRITE_REFUSALS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
 
 
@@ -257,18 +259,43 @@ class RedisStore:
         keys = [fields[1].decode("utf-8", "replace") for _, fields in entries]
         return (bytes(entries[-1][0]) if entries else place), keys
 
-    async def restore(self, records: Sequence[tuple[str, Stored]]) -> int:
-        """Create the records that are missing, and return how many were."""
-        count = 0
-        for batch in _batches(records):
+    async def restore(self, records: Mapping[str, Stored]) -> list[str]:
+        """Create the records that are missing; return the keys of the others."""
+        present: list[str] = []
+        for batch in _batches(list(records.items())):
             replies = await self._ask(
                 *(
                     _command("SET", key, raw, "NX", "EX", max(int(remaining), 1))
                     for key, (raw, remaining) in batch
                 )
             )
-            count += sum(reply is not None for reply in replies)
-        return count
+            keys = (key for key, _ in batch)
+            present += [
+                key for key, reply in zip(keys, replies, strict=True) if reply is None
+            ]
+        return present
+
+    async def note_restored(self, seen_at: Mapping[str, float]) -> None:
+        """Tell the other processes from when that is which was restored."""
+        for batch in _batches(list(seen_at.items())):
+            await self._ask(
+                *(
+                    _command(
+                        "SET", names.restored_key(key), repr(moment), "EX", _SETTLING
+                    )
+                    for key, moment in batch
+                )
+            )
+
+    async def restored_at(self, keys: Sequence[str]) -> list[float | None]:
+        """Return from when those records are that another process has restored."""
+        moments: list[float | None] = []
+        for batch in _batches(keys):
+            replies = await self._ask(
+                *(_command("GET", names.restored_key(key)) for key in batch)
+            )
+            moments += [None if reply is None else float(reply) for reply in replies]
+        return moments
 
     async def _compare_and_set(
         self,

@@ -5,7 +5,7 @@ import pytest
 from tests.faults.stage import Stage, raised, wait_until
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _raised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with raised(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
@@ -13,7 +13,7 @@ def _raised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture
 def stage(_raised: Stage) -> Iterator[Stage]:
-    """Three workers, a proxy and Redis, shared by a module and healed each time."""
+    """Three workers, a proxy and Redis, shared by all tests and healed each time."""
     _raised.proxy.heal()
     wait_until(lambda: _raised.serves_from("redis"), seconds=15)
     yield _raised

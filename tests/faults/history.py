@@ -21,13 +21,19 @@ class Person:
     @classmethod
     def arriving_at(cls, site: Site, *, padding: int = 200) -> "Person":
         """Begin a session, and show it to every worker."""
+        person = cls.beginning_at(site, pid=site.pids[0], padding=padding)
+        person.show_to(site, *site.pids)
+        return person
+
+    @classmethod
+    def beginning_at(cls, site: Site, *, pid: int, padding: int = 200) -> "Person":
+        """Begin a session at one worker."""
         person = cls(f"person-{secrets.token_hex(6)}")
-        pid = site.pids[0]
         answer = site.get(f"/begin?owner={person.name}&padding={padding}", pid=pid)
         assert answer.status == 200, answer
         assert answer.cookie is not None, answer
         person.cookie = answer.cookie.value
-        person.show_to(site, *site.pids)
+        person.known_to.add(pid)
         return person
 
     def show_to(self, site: Site, *pids: int) -> None:
@@ -36,11 +42,12 @@ class Person:
             assert answer.status == 200, answer
             self.known_to.add(pid)
 
-    def log_in(self, site: Site, *, pid: int) -> None:
-        answer = site.get(f"/login?name={self.name}", self.cookie, pid=pid)
+    def log_in(self, site: Site, *, pid: int, user: str | None = None) -> None:
+        name = user or self.name
+        answer = site.get(f"/login?name={name}", self.cookie, pid=pid)
         assert answer.status == 200, answer
         assert answer.cookie is not None, answer
-        self.cookie, self.user = answer.cookie.value, self.name
+        self.cookie, self.user = answer.cookie.value, name
         self.known_to = {pid}
 
 
@@ -50,6 +57,8 @@ class Event:
     path: str
     answer: Answer
     is_known: bool
+    # What was written, if the path is one that writes.
+    entry: str | None = None
 
 
 class History:
@@ -81,7 +90,7 @@ class History:
             for event in self.events
             if event.is_known and event.answer.status != 200
         ]
-        assert wrong == [], f"{len(wrong)} of {len(self.events)}"
+        assert wrong == [], f"{len(wrong)} of {len(self.events)}: {wrong[:3]}"
 
     def check_cookies(self) -> None:
         """Neither was a cookie deleted, nor a new session made in a session's place."""

@@ -64,8 +64,9 @@ class Load:
         except (http.client.HTTPException, OSError) as error:
             self.history.note_failure(f"{path} of {pid}: {error!r}")
             return
-        self.history.note(Event(person, path, answer, is_known))
-        if answer.status == 200:
+        written = entry if path == "/write" else None
+        self.history.note(Event(person, path, answer, is_known, written))
+        if answer.status == 200 and path != "/plain":
             person.known_to.add(pid)
             if path == "/write":
                 person.entries.add(entry)

@@ -61,6 +61,8 @@ class Proxy:
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self.port = free_port()
+        # Connections taken since it began.
+        self.accepted = 0
         self._links: set[Link] = set()
         self._carry: Carry = _plainly
         self._closing_takes = 0.0
@@ -72,10 +74,6 @@ class Proxy:
         self._swallows = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -203,6 +201,7 @@ class Proxy:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        self.accepted += 1
         try:
             server = await asyncio.open_connection("127.0.0.1", self._target_port)
         except OSError:

@@ -14,6 +14,8 @@ from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 from typing import Any, Self
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,16 @@ class Answer:
     @property
     def deletes_cookie(self) -> bool:
         return self.cookie is not None and not self.cookie.value
+
+
+class Metrics(dict[tuple[str, str], float]):
+    """What all workers show together, by name and event."""
+
+    def count(self, event: str) -> float:
+        return self.get(("sessions_events_total", event), 0)
+
+    def gauge(self, name: str) -> float:
+        return self.get((f"sessions_{name}", ""), 0)
 
 
 class Line:
@@ -83,6 +95,7 @@ class Site:
             "FAULTS_STATE": str(folder),
             "FAULTS_REDIS_URL": redis_url,
             "FAULTS_BUDGET_MS": str(round(BUDGET * 1000)),
+            "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,7 +104,7 @@ class Site:
         self.pids: list[int] = []
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "metrics").mkdir(parents=True, exist_ok=True)
         for command in ("migrate", "createcachetable"):
             subprocess.run(
                 [sys.executable, "-m", "django", command, "-v0"],
@@ -135,6 +148,22 @@ class Site:
         except (http.client.HTTPException, OSError):
             lines.pop(pid).close()
             raise
+
+    def metrics(self) -> "Metrics":
+        text = self.get("/metrics", pid=self.pids[0]).body["text"]
+        return Metrics(
+            {
+                (sample.name, sample.labels.get("event", "")): sample.value
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+            }
+        )
+
+    def resolver(self, how: str) -> None:
+        """Let the name of Redis be answered so from now on."""
+        fresh = self.folder / "resolver.new"
+        fresh.write_text(how)
+        fresh.rename(self.folder / "resolver")
 
     def log(self, *, since: int = 0) -> list[tuple[int, str, str]]:
         """Return (process id, level, message) of each line from position `since`."""

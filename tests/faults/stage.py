@@ -12,14 +12,18 @@ import redis
 from tests.faults.history import Person
 from tests.faults.load import PEOPLE, Load
 from tests.faults.network import Proxy
-from tests.faults.site import THREADS, WORKERS, Site
+from tests.faults.project.names import NAME
+from tests.faults.site import THREADS, WORKERS, Metrics, Site
 from tests.servers import Valkey
 
 RECOVERY_SECONDS = 2.0
 # What a worker needs besides: one connection for each thread, one for the news of
 # ended sessions, one for the probe.
 MOST_CONNECTIONS = WORKERS * (THREADS + 2)
+# Never to be seen in a log.
+PASSWORD = "spaghetti-al-pomodoro"
 _KEPT = ("--appendonly", "yes", "--enable-debug-command", "yes")
+_SECURED = ("--requirepass", PASSWORD)
 
 
 @dataclass
@@ -33,14 +37,15 @@ class Stage:
         """Yield a client that does not go through the proxy."""
         with redis.Redis(
             port=self.server.port,
+            password=PASSWORD,
             decode_responses=True,
             single_connection_client=True,
             socket_timeout=10,
         ) as client:
             yield client
 
-    def people(self, number: int = PEOPLE) -> list[Person]:
-        return [Person.arriving_at(self.site) for _ in range(number)]
+    def people(self, number: int = PEOPLE, *, padding: int = 200) -> list[Person]:
+        return [Person.arriving_at(self.site, padding=padding) for _ in range(number)]
 
     def serving(self) -> dict[int, str]:
         """Return which store each worker says it serves from."""
@@ -52,6 +57,10 @@ class Stage:
     def serves_from(self, store: str) -> bool:
         return set(self.serving().values()) == {store}
 
+    def _is_whole(self) -> bool:
+        told = [self.site.get("/store", pid=pid).body for pid in self.site.pids]
+        return all(body["store"] == "redis" and not body["degraded"] for body in told)
+
     def connections(self) -> int:
         with self.redis() as client:
             return sum(
@@ -61,8 +70,12 @@ class Stage:
             )
 
     def check_recovered(self, healed: float) -> None:
-        """Every worker is back on Redis, soon, and without a restart."""
-        wait_until(lambda: self.serves_from("redis"), seconds=RECOVERY_SECONDS + 8)
+        """
+        Every worker is back on Redis, soon, and without a restart.
+
+        Nothing waits in a journal then: Redis has heard of every change.
+        """
+        wait_until(self._is_whole, seconds=RECOVERY_SECONDS + 8)
         took = time.monotonic() - healed
         assert took < RECOVERY_SECONDS, f"{took:.2f} s"
 
@@ -88,6 +101,21 @@ class Stage:
     def check_connections(self) -> None:
         wait_until(lambda: self.connections() <= MOST_CONNECTIONS, seconds=5)
 
+    def check_told(self, since: Metrics, **least: float) -> None:
+        """
+        Metrics say what happened, and that it is over.
+
+        `least` names the events, and how many must have been counted since.
+        """
+        wait_until(lambda: self._is_over(self.site.metrics()), seconds=5)
+        now = self.site.metrics()
+        counted = {event: now.count(event) - since.count(event) for event in least}
+        assert all(counted[event] >= least[event] for event in least), counted
+
+    def _is_over(self, now: Metrics) -> bool:
+        names = ("degraded", "journal_changes", "journal_bytes")
+        return not any(now.gauge(name) for name in names)
+
     def check_load(self, load: Load, *, budget: float) -> None:
         assert load.rate >= 50
         load.history.check_nobody_was_failed()
@@ -109,13 +137,13 @@ def raised(
 
     With `is_away` Redis is not there when the workers start.
     """
-    server = Valkey(folder / "server", *_KEPT)
+    server = Valkey(folder / "server", *_KEPT, *_SECURED)
     try:
         if not is_away:
             server.start()
         with (
             Proxy(server.port) as proxy,
-            Site(folder / "site", proxy.url, **environment) as site,
+            Site(folder / "site", url_of(proxy.port), **environment) as site,
         ):
             stage = Stage(site, proxy, server)
             if not is_away:
@@ -123,6 +151,10 @@ def raised(
             yield stage
     finally:
         server.stop()
+
+
+def url_of(port: int) -> str:
+    return f"redis://:{PASSWORD}@{NAME}:{port}/0"
 
 
 def wait_until(is_true: Callable[[], bool], *, seconds: float = 10) -> None:

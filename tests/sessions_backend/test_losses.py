@@ -1,6 +1,8 @@
 """The table in docs/sessions.md: what is lost in which case. Each row is a test."""
 
+import os
 import re
+import signal
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -67,7 +69,8 @@ def begins_again(server, *processes, is_empty=False):
 
 
 def test_the_table_names_these_tests():
-    named = set(re.findall(r"`(test_\w+)`", DOCS.read_text()))
+    table = DOCS.read_text().partition("### What is lost")[2].partition("\n#")[0]
+    named = set(re.findall(r"`(test_\w+)`", table))
 
     assert named == {
         name
@@ -181,6 +184,31 @@ def test_no_logout_when_redis_comes_back_empty(server, one, other):
     assert one.ask("read", meanwhile) == ENDED
     assert other.ask("read", before) == ENDED
     assert one.ask("read", before) == ENDED
+
+
+def test_nothing_that_any_process_has_seen_when_redis_comes_back_empty(
+    server, one, other
+):
+    """Whoever returns first gives back an older state; the rest is added to it."""
+    seen = one.ask("create")
+    other.ask("read", seen)
+    one.ask("add", seen, "a")
+    one.ask("add", seen, "same", "later")
+    other.ask("read", one.ask("create"))
+    server.stop()
+    other.ask("add", seen, "b")
+    one.ask("add", seen, "c")
+    os.kill(one.process.pid, signal.SIGSTOP)
+
+    begins_again(server, other, is_empty=True)
+    assert other.ask("read", seen) == {"cart": {"b": 1}}
+    other.ask("add", seen, "d")
+    os.kill(one.process.pid, signal.SIGCONT)
+    wait_until(partial(is_alone_no_more, one))
+
+    whole = {"cart": {**dict.fromkeys("abcd", 1), "same": "later"}}
+    assert other.ask("read", seen) == whole
+    assert one.ask("read", seen) == whole
 
 
 def test_everything_when_redis_is_emptied_by_hand(client, one, other):

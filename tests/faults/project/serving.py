@@ -5,6 +5,6 @@ worker_class = "gthread"
 # Connections stay open through an outage: each belongs to one worker.
 keepalive = 75
 timeout = 30
-graceful_timeout = 5
+graceful_timeout = 1
 # Its default is one path in the home folder, for all gunicorns of a machine.
 control_socket_disable = True

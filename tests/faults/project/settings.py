@@ -1,5 +1,6 @@
 """The smallest project that has sessions, as its environment wants it."""
 
+import json
 import os
 from pathlib import Path
 
@@ -37,12 +38,16 @@ SESSION_ENGINE = "sessions_backend.engine"
 SESSION_CACHE_ALIAS = "sessions"
 SESSION_REDIS_BUDGET_MS = int(os.environ.get("FAULTS_BUDGET_MS", "250"))
 SESSION_STRICT = os.environ.get("FAULTS_STRICT") == "true"
+SESSION_ROTATION_GRACE = int(os.environ.get("FAULTS_GRACE", "3"))
+if "FAULTS_ABSOLUTE_AGE" in os.environ:
+    SESSION_ABSOLUTE_AGE = int(os.environ["FAULTS_ABSOLUTE_AGE"])
 SESSION_FALLBACK_CACHE_ALIAS = os.environ.get("FAULTS_FALLBACK") or None
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     "sessions": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": os.environ["FAULTS_REDIS_URL"],
+        "OPTIONS": json.loads(os.environ.get("FAULTS_REDIS_OPTIONS", "{}")),
     },
     "files": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",

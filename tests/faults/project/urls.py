@@ -12,4 +12,6 @@ urlpatterns = [
     path("logout", views.log_out),
     path("rotate", views.rotate),
     path("calls", views.calls),
+    path("metrics", views.metrics),
+    path("mine", views.mine),
 ]

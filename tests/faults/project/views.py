@@ -4,8 +4,9 @@ import time
 
 from django.contrib.auth import get_user_model, login, logout
 from django.http import JsonResponse
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 
-from sessions_backend import failover
+from sessions_backend import failover, operators
 from sessions_backend.engine import SessionStore
 
 
@@ -15,7 +16,27 @@ def plain(request):
 
 
 def store(request):
-    return JsonResponse({"store": failover.active_backend().value})
+    return JsonResponse({"store": failover.active_backend().value, **failover.status()})
+
+
+def metrics(request):
+    """Show what all workers have counted, as Prometheus is shown it."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)
+    return JsonResponse({"text": generate_latest(registry).decode()})
+
+
+def mine(request):
+    """List the sessions of whose session this is."""
+    return JsonResponse(
+        {
+            "owner": request.session["owner"],
+            "sessions": [
+                found.session_key
+                for found in operators.of_user(request.session["_auth_user_id"])
+            ],
+        }
+    )
 
 
 def begin(request):
