@@ -182,7 +182,7 @@ class Journal:
     def known_records(self) -> dict[str, Stored]:
         """Return the records that this process could serve without Redis."""
         since = self._breaker.last_success_at
-        keys = {key for key, _ in self._copies.all(away_since=since)}
+        keys = set(self._copies.all(away_since=since))
         with self._lock:
             keys |= self._changes.keys()
         found = {key: self._present(key) for key in keys if names.is_record(key)}
@@ -284,7 +284,7 @@ class Journal:
             found = redis.load(key)
             if not isinstance(found, Stored):
                 return None
-            expected, merged = found.raw, _merged(key, base, found.raw, raw)
+            expected, merged = found.raw, merged_records(key, base, found.raw, raw)
         elif base.raw == raw:
             is_there = redis.renew(key, ttl, listed_in=change.listed_in)
             return raw if is_there else None
@@ -298,7 +298,7 @@ class Journal:
                 return merged
             if outcome is Replacement.GONE:
                 return None
-            expected, merged = outcome, _merged(key, base, outcome, raw)
+            expected, merged = outcome, merged_records(key, base, outcome, raw)
         raise StorageUnavailable("Too many requests write this session at once.")
 
     # What is known here ------------------------------------------------------
@@ -380,7 +380,14 @@ class Journal:
         health.note("journal_bytes", self._bytes)
 
 
-def _merged(key: str, base: Stored | None, earlier: bytes, later: bytes) -> bytes:
+def merged_records(
+    key: str, base: Stored | None, earlier: bytes, later: bytes
+) -> bytes:
+    """
+    Merge two states of one record, sealed or not, that came of `base` or of nothing.
+
+    :raises DamagedRecord: if `base` or `later` is no record
+    """
     seals = sealing.seals()
     try:
         held = seals.decode(earlier, key)

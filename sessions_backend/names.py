@@ -25,6 +25,8 @@ DAMAGED_PREFIX = f"{AUXILIARY_PREFIX}damaged:"
 LABEL_PREFIX = f"{AUXILIARY_PREFIX}label:"
 # Where an id that was rotated still leads to, for a short grace.
 SUPERSEDED_PREFIX = f"{AUXILIARY_PREFIX}superseded:"
+# When what was restored under a name had been seen, for a minute.
+RESTORED_PREFIX = f"{AUXILIARY_PREFIX}restored:"
 LEASE_PREFIX = f"{AUXILIARY_PREFIX}lease:"
 _ID = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
 # As long as the ids that the engine makes: 160 bits.
@@ -58,9 +60,6 @@ def record_name(session_key: str) -> RecordName:
         return RecordName(session_key)
     digest = hmac.digest(secret, session_key.encode(), "sha256")
     return RecordName(digest.hex()[:_NAME_DIGITS])
-
-# When what was restored under a name had been seen, for a minute.
-RESTORED_PREFIX = f"{AUXILIARY_PREFIX}restored:"
 
 
 def record_key(session_key: str) -> str:

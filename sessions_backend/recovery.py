@@ -13,12 +13,11 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from sessions_backend import budget, conf, health, names, record
+from sessions_backend import budget, conf, health, names
 from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import DamagedRecord, StorageUnavailable
-from sessions_backend.journal import KEPT_SECONDS, Journal
-from sessions_backend.merge import merge
+from sessions_backend.journal import KEPT_SECONDS, Journal, merged_records
 from sessions_backend.signals import outage_began, outage_ended
 from sessions_backend.stores.base import Blocking, Replacement, Stored, finish
 from sessions_backend.stores.redis import RedisStore
@@ -161,10 +160,9 @@ class Recovery:
         for _ in range(_MOST_MERGES):
             both = (standing, raw) if is_later else (raw, standing)
             try:
-                earlier, later = map(record.decode, both)
+                merged = merged_records(key, None, *both)
             except DamagedRecord:
                 return
-            merged = record.encode(merge(base={}, earlier=earlier, later=later))
             outcome = finish(self._redis.replace(key, standing, merged, ttl))
             if isinstance(outcome, Replacement):
                 return

@@ -7,6 +7,7 @@ Those go on for a short grace, and lose nothing; the old id is no login any more
 import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.test import override_settings
@@ -102,7 +103,7 @@ def test_in_an_outage_the_old_id_is_no_login_either(stage):
 def test_in_an_event_loop_too(trial):
     async def add(key: str | None, name: str) -> None:
         session = SessionStore(key)
-        cart = await session.aget("cart")
+        cart: Any = await session.aget("cart")
         await asyncio.sleep(0.005)
         cart[name] = 1
         await session.asave()
@@ -125,6 +126,7 @@ def test_in_an_event_loop_too(trial):
         assert old.is_superseded
         assert await new.aget("_auth_user_id") == "1"
         names = {f"entry-{number}" for number in range(8)} | {"late"}
-        assert (await new.aget("cart")).keys() == names
+        cart: Any = await new.aget("cart")
+        assert cart.keys() == names
 
     asyncio.run(scenario())

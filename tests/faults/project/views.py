@@ -32,7 +32,7 @@ def mine(request):
         {
             "owner": request.session["owner"],
             "sessions": [
-                found.session_key
+                found.name
                 for found in operators.of_user(request.session["_auth_user_id"])
             ],
         }
