@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from math import inf
 
 MOST_FAILURES_IN_A_ROW = 3
 # A Redis that is merely slow fails now and then: so many within so many seconds.
@@ -23,12 +24,15 @@ class Breaker:
         self._in_a_row = 0
         self._failures: deque[float] = deque(maxlen=MOST_FAILURES)
         self.is_open = False
-        # Unix time, for it is compared with what other processes have written.
+        # Unix time, for it is compared with what other processes have written; and by
+        # the clock that nobody sets, for this process's own copies.
         self.last_success_at = time.time()
+        self.last_success = time.monotonic()
 
     def note_success(self) -> None:
         self._in_a_row = 0
         self.last_success_at = time.time()
+        self.last_success = time.monotonic()
 
     def note_failure(self, error: BaseException) -> None:
         now = time.monotonic()
@@ -49,10 +53,12 @@ class Breaker:
         """Begin with Redis away: nothing was ever seen of it."""
         self.is_open = True
         self.last_success_at = 0.0
+        self.last_success = -inf
 
     def close(self) -> None:
         with self._lock:
             self._in_a_row = 0
             self._failures.clear()
             self.last_success_at = time.time()
+            self.last_success = time.monotonic()
             self.is_open = False

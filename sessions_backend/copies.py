@@ -7,12 +7,14 @@ Bounded in number, bytes and age. A copy is what Redis has last said or been tol
 import threading
 import time
 from collections import OrderedDict
+from math import inf
 
 from sessions_backend.stores.base import Stored
 
-# The bytes, when they end, and when they were seen, both as Unix time. A plain tuple:
-# one is made with every load.
-type _Copy = tuple[bytes, float, float]
+# The bytes, and by the monotonic clock, which nobody sets, when they end, when they
+# were seen, and when this process wrote the key last. A plain tuple: one is made with
+# every load.
+type _Copy = tuple[bytes, float, float, float]
 
 
 class Copies:
@@ -26,12 +28,15 @@ class Copies:
     def __contains__(self, key: str) -> bool:
         return key in self._copies
 
-    def note(self, key: str, raw: bytes, remaining: float) -> None:
-        now = time.time()
+    def note(
+        self, key: str, raw: bytes, remaining: float, *, is_written: bool = False
+    ) -> None:
+        now = time.monotonic()
         with self._lock:
             copies = self._copies
             former = copies.pop(key, None)
-            copies[key] = (raw, now + remaining, now)
+            written_at = now if is_written else former[3] if former else -inf
+            copies[key] = (raw, now + remaining, now, written_at)
             self._bytes += len(raw) - (len(former[0]) if former else 0)
             while len(copies) > self._most or self._bytes > self._most_bytes:
                 _, oldest = copies.popitem(last=False)
@@ -42,11 +47,11 @@ class Copies:
         with self._lock:
             copy = self._copies.get(key)
             if copy is not None:
-                now = time.time()
-                self._copies[key] = (copy[0], now + remaining, now)
+                now = time.monotonic()
+                self._copies[key] = (copy[0], now + remaining, now, copy[3])
 
     def get(self, key: str, *, away_since: float) -> Stored | None:
-        """Return a copy that was not too old when Redis went away (Unix time)."""
+        """Return a copy that was not too old when Redis went away."""
         copy = self._copies.get(key)
         return None if copy is None else self._alive(copy, away_since)
 
@@ -82,15 +87,21 @@ class Copies:
     def seen_at(self, key: str) -> float:
         """Return the Unix time at which a copy was true; 0 if there is none."""
         copy = self._copies.get(key)
-        return 0.0 if copy is None else copy[2]
+        return 0.0 if copy is None else time.time() - time.monotonic() + copy[2]
+
+    def written_since(self, moment: float) -> dict[str, bytes]:
+        """Return what this process has written since a moment."""
+        with self._lock:
+            present = list(self._copies.items())
+        return {key: copy[0] for key, copy in present if copy[3] > moment}
 
     def size(self) -> tuple[int, int]:
         """Return how many copies there are, and their bytes."""
         return len(self._copies), self._bytes
 
     def _alive(self, copy: _Copy, away_since: float) -> Stored | None:
-        raw, ends_at, seen_at = copy
-        remaining = ends_at - time.time()
+        raw, ends_at, seen_at, _ = copy
+        remaining = ends_at - time.monotonic()
         if remaining <= 0 or seen_at < away_since - self._age_seconds:
             return None
         return Stored(raw, remaining)

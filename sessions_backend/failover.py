@@ -27,6 +27,7 @@ from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import Journal
 from sessions_backend.recovery import Listener, Recovery
+from sessions_backend.stores import opening
 from sessions_backend.stores.base import AsyncStore, Blocking, Store
 from sessions_backend.stores.cluster import redis_store
 from sessions_backend.stores.failing_over import FailingOverStore, Situation
@@ -282,6 +283,7 @@ def _failing_over(pool: ConnectionPool) -> _Choice:
         recovery.note_outage(reason)
 
     breaker.on_open = note_outage
+    opening.on_move = recovery.note_move
     shared = Situation(breaker, copies, journal, recovery, settings.is_strict)
     serving = FailingOverStore(redis, shared, is_async=False)
     asynchronous = FailingOverStore(redis_over(LoopTransport), shared, is_async=True)

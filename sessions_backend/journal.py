@@ -181,7 +181,7 @@ class Journal:
 
     def known_records(self) -> dict[str, Stored]:
         """Return the records that this process could serve without Redis."""
-        since = self._breaker.last_success_at
+        since = self._breaker.last_success
         keys = set(self._copies.all(away_since=since))
         with self._lock:
             keys |= self._changes.keys()
@@ -314,7 +314,7 @@ class Journal:
             key in self._changes or self._local.written_at(key) > since
         ):
             return present
-        return self._copies.get(key, away_since=since)
+        return self._copies.get(key, away_since=self._breaker.last_success)
 
     def _kind_of_new(self, key: str) -> _Kind:
         """Let a key that was ended here begin anew, whatever Redis still holds."""

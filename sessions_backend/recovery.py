@@ -29,6 +29,7 @@ PROBE_SECONDS = 0.7
 PAUSE_SECONDS = 0.25
 # What settling one session or restoring all may take.
 _WORK_SECONDS = 10.0
+_LAST_WRITES_SECONDS = 60.0
 _LISTEN_SECONDS = 50.0
 _MOST_READS = 100
 _MOST_MERGES = 16
@@ -45,6 +46,7 @@ class Recovery:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._is_refusing = False
+        self._has_moved = False
         self._marker: bytes | None = None
         # Unix time; None while Redis serves.
         self.away_since: float | None = None
@@ -103,6 +105,34 @@ class Recovery:
             health.count("refusals_of_writes")
             logger.error("Redis refuses writes: %s", cause)
 
+    def note_move(self) -> None:
+        """Take notice that another server is Redis now, and look at it soon."""
+        self._has_moved = True
+        self.begin()
+
+    def _look_at_another_server(self) -> None:
+        """
+        Count what was written here a moment ago and is not there as it was written.
+
+        A primary answers before it passes a write on. What it does not pass on before
+        it is cut off is lost when it comes back as a replica.
+        """
+        self._has_moved = False
+        written = self._copies.written_since(time.monotonic() - _LAST_WRITES_SECONDS)
+        stored = finish(self._redis.load_many(list(written)))
+        lost = 0
+        for raw, present in zip(written.values(), stored, strict=True):
+            if not isinstance(present, Stored) or present.raw != raw:
+                health.count("possibly_lost_writes")
+                lost += 1
+        logger.log(
+            logging.WARNING if lost else logging.INFO,
+            "Another server is Redis now: %d of %d sessions that were written here in "
+            "the last minute are not there as they were written.",
+            lost,
+            len(written),
+        )
+
     def restore_lost(self) -> None:
         """
         Give a Redis that has lost its data what this process knows.
@@ -114,7 +144,7 @@ class Recovery:
             if not self.is_of_another(marker):
                 return
             self._hear_what_ended()
-            since = self._breaker.last_success_at
+            since = self._breaker.last_success
             known = self._copies.all(away_since=since)
             present = finish(self._redis.restore(known))
             restored = known.keys() - present
@@ -193,7 +223,9 @@ class Recovery:
             except Exception:  # the outermost edge of a thread
                 logger.exception("Returning to Redis has failed; trying again.")
             with self._lock:
-                is_done = not self._breaker.is_open and not len(self._journal)
+                is_done = not (
+                    self._breaker.is_open or len(self._journal) or self._has_moved
+                )
                 if is_done:
                     self._thread = None
                     since, self.away_since = self.away_since, None
@@ -227,6 +259,8 @@ class Recovery:
         elif self._marker is None:
             self.mark()
         self._hear_what_ended()
+        if self._has_moved:
+            self._look_at_another_server()
         self._breaker.close()
         if was_away:
             health.count("returns")

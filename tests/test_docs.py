@@ -204,6 +204,25 @@ class TestLinks:
         assert broken == []
 
 
+class TestFaults:
+    def test_every_fault_of_redis_has_its_row(self):
+        table = _text("docs/faults.md").partition("## What tells of it")[0]
+        numbers = re.findall(r"^\| (\d+) ", table, re.MULTILINE)
+
+        assert {*range(1, 35), 57} <= set(map(int, numbers))
+
+    def test_every_test_that_the_table_names_exists(self):
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", _text("docs/faults.md"))
+        missing = [
+            f"{file}::{name}"
+            for file, name in named
+            if not re.search(rf"^(def|class) {name}\b", _text(file), re.MULTILINE)
+        ]
+
+        assert len(named) > 34
+        assert missing == []
+
+
 class TestDecisions:
     def test_every_runtime_dependency_has_its_reason(self):
         project = tomllib.loads(_text("pyproject.toml"))

@@ -92,7 +92,7 @@ class FailingOverStore:
             self._redis.create, self._journal.create, key, raw, ttl, listed_in=listed_in
         )
         if is_done:
-            self._copies.note(key, raw, ttl)
+            self._copies.note(key, raw, ttl, is_written=key not in self._journal)
         return is_done
 
     async def replace(
@@ -114,7 +114,7 @@ class FailingOverStore:
             listed_in=listed_in,
         )
         if outcome is Replacement.DONE:
-            self._note_copy(key, raw, ttl)
+            self._note_copy(key, raw, ttl, is_written=True)
         elif (
             outcome is Replacement.GONE
             and not self._breaker.is_open
@@ -220,10 +220,12 @@ class FailingOverStore:
     def close(self) -> None:
         self._redis.close()
 
-    def _note_copy(self, key: str, raw: bytes, ttl: int) -> None:
+    def _note_copy(
+        self, key: str, raw: bytes, ttl: int, *, is_written: bool = False
+    ) -> None:
         # While Redis is away, no process is to wait for another's lease.
         if key not in self._journal and not names.is_lease(key):
-            self._copies.note(key, raw, ttl)
+            self._copies.note(key, raw, ttl, is_written=is_written)
 
     async def _either(
         self,

@@ -8,6 +8,7 @@ holds for all of it: looking the name up, connecting, and each step of the hands
 import ipaddress
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.core.cache import caches
@@ -17,6 +18,10 @@ from redis.sentinel import SentinelManagedConnection
 
 from sessions_backend.stores.lookups import lookups
 from sessions_backend.stores.wire import Wire
+
+# Called in a request when Sentinel names another server than before; not to wait.
+on_move: Callable[[], None] | None = None
+_servers: dict[str, tuple[str, int]] = {}
 
 
 def pool_of(cache_alias: str) -> ConnectionPool:
@@ -71,6 +76,10 @@ def sentinel_address(pool: Any, deadline: float) -> tuple[str, int]:
     address: tuple[str, int] = lookups.find(
         ("sentinel", pool.service_name, pool.is_master), ask, deadline=deadline
     )
+    former = _servers.get(pool.service_name)
+    _servers[pool.service_name] = address
+    if former not in {None, address} and on_move is not None:
+        on_move()
     return address
 
 

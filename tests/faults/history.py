@@ -98,6 +98,13 @@ class History:
             cookie = event.answer.cookie
             assert cookie is None or cookie.value == event.person.cookie, event
 
+    def check_cookies_of(self, people: list[Person]) -> None:
+        """Nobody among them was given another session."""
+        for event in self.events:
+            if event.person in people and event.answer.status == 200:
+                cookie = event.answer.cookie
+                assert cookie is None or cookie.value == event.person.cookie, event
+
     def check_whose(self) -> None:
         for event in self.events:
             if event.answer.status == 200 and event.path != "/plain":

@@ -14,6 +14,8 @@ from tests.servers import free_port
 _CHUNK = 65536
 # Every packet of one byte costs Python 20 µs: what follows goes in one piece.
 _MOST_SLICES = 64
+# What Sentinels and replicas say of themselves.
+_OF_SERVERS = (b"sentinel", b"replconf", b"psync")
 
 
 class Link:
@@ -26,6 +28,8 @@ class Link:
     ) -> None:
         self.from_client, self.to_client = client
         self.from_server, self.to_server = server
+        # Whether a Sentinel or a replica speaks on it.
+        self.is_of_a_server = False
 
     async def reply(self, data: bytes) -> None:
         self.to_client.write(data)
@@ -72,6 +76,7 @@ class Proxy:
         self._is_reading = asyncio.Event()
         self._is_reading.set()
         self._swallows = False
+        self._parts_servers = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -147,6 +152,10 @@ class Proxy:
 
         self._do(self._be(carry))
 
+    def part_servers(self) -> None:
+        """Let no other server get through, Sentinel or replica; clients go on."""
+        self._do(self._be(_plainly, parts_servers=True))
+
     def cut(self) -> None:
         """End every connection once."""
 
@@ -168,7 +177,9 @@ class Proxy:
         swallows: bool = False,
         is_reading: bool = True,
         closing_takes: float = 0.0,
+        parts_servers: bool = False,
     ) -> None:
+        self._parts_servers = parts_servers
         self._carry = carry
         self._swallows = swallows
         self._closing_takes = closing_takes
@@ -227,13 +238,18 @@ class Proxy:
 
     async def _requests(self, link: Link) -> None:
         while data := await link.from_client.read(_CHUNK):
+            if any(word in data.lower() for word in _OF_SERVERS):
+                link.is_of_a_server = True
             await self._is_reading.wait()
-            if not self._swallows:
+            if not self._is_swallowed(link):
                 link.to_server.write(data)
                 await link.to_server.drain()
 
     async def _replies(self, link: Link) -> None:
         while data := await link.from_server.read(_CHUNK):
             await self._is_reading.wait()
-            if not self._swallows:
+            if not self._is_swallowed(link):
                 await self._carry(link, data)
+
+    def _is_swallowed(self, link: Link) -> bool:
+        return self._swallows or (self._parts_servers and link.is_of_a_server)

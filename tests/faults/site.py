@@ -161,9 +161,16 @@ class Site:
 
     def resolver(self, how: str) -> None:
         """Let the name of Redis be answered so from now on."""
-        fresh = self.folder / "resolver.new"
-        fresh.write_text(how)
-        fresh.rename(self.folder / "resolver")
+        self._tell("resolver", how)
+
+    def show_clock(self, seconds: int) -> None:
+        """Let the workers' clock be ahead by so much, or behind."""
+        self._tell("clock", str(seconds))
+
+    def _tell(self, file: str, text: str) -> None:
+        fresh = self.folder / f"{file}.new"
+        fresh.write_text(text)
+        fresh.rename(self.folder / file)
 
     def log(self, *, since: int = 0) -> list[tuple[int, str, str]]:
         """Return (process id, level, message) of each line from position `since`."""

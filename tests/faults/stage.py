@@ -130,7 +130,11 @@ SLACK = 0.5
 
 @contextmanager
 def raised(
-    folder: Path, *, is_away: bool = False, **environment: str
+    folder: Path,
+    *,
+    is_away: bool = False,
+    server_environment: dict[str, str] | None = None,
+    **environment: str,
 ) -> Iterator[Stage]:
     """
     Yield a whole stage that keeps its data over a restart of Redis.
@@ -138,6 +142,7 @@ def raised(
     With `is_away` Redis is not there when the workers start.
     """
     server = Valkey(folder / "server", *_KEPT, *_SECURED)
+    server.environment = server_environment or {}
     try:
         if not is_away:
             server.start()

@@ -14,4 +14,5 @@ urlpatterns = [
     path("calls", views.calls),
     path("metrics", views.metrics),
     path("mine", views.mine),
+    path("clock", views.clock),
 ]

@@ -19,6 +19,10 @@ def store(request):
     return JsonResponse({"store": failover.active_backend().value, **failover.status()})
 
 
+def clock(request):
+    return JsonResponse({"now": time.time()})
+
+
 def metrics(request):
     """Show what all workers have counted, as Prometheus is shown it."""
     registry = CollectorRegistry()

@@ -49,13 +49,21 @@ class RedisServer(Valkey):
 class Sentinel(RedisServer):
     """The server's binary as a Sentinel; it reads and rewrites its configuration."""
 
-    def __init__(self, folder: Path, primary: RedisServer) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        primary: RedisServer,
+        *,
+        port: int | None = None,
+        quorum: int = 1,
+    ) -> None:
+        """Watch a primary, where it is or behind the `port` of a proxy."""
         super().__init__(primary.program, folder)
         self.folder.mkdir()
         self.configuration = folder / "sentinel.conf"
         self.configuration.write_text(
             f"port {self.port}\n"
-            f"sentinel monitor shop 127.0.0.1 {primary.port} 1\n"
+            f"sentinel monitor shop 127.0.0.1 {port or primary.port} {quorum}\n"
             "sentinel down-after-milliseconds shop 1000\n"
             "sentinel failover-timeout shop 5000\n"
         )
