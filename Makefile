@@ -95,6 +95,7 @@ bench: $(INSTALLED)
 	$(RUN) -m tests.performance.bench_engine
 	$(WITH_PEERS) --with djangorestframework-simplejwt==5.5.1 \
 		python -m tests.performance.bench_identity
+	$(RUN) -m tests.performance.bench_refresh
 
 matrix: $(INSTALLED)
 	$(WITH_PEERS) --with djangorestframework-simplejwt==5.5.1 \

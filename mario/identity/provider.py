@@ -20,7 +20,7 @@ from mario.identity.exceptions import ProviderUnavailable
 
 # Bytes; a realm's key set has about 3,000, a token response 4,000.
 MAX_ANSWER_SIZE = 256 * 1024
-# Each waits in a thread of its own. As many logins are renewed at once.
+# Each waits in a thread of its own.
 MAX_CALLS_AT_ONCE = 64
 # Seconds between two signs of life to who waits for an answer.
 BEAT = 1.0

@@ -44,6 +44,9 @@ ANSWER = 20
 # How long nobody tries again after Keycloak could not be asked.
 REST = 5
 _LONGEST_WAIT = 30
+# Logins that one process renews at once. Each has a thread and a connection to Redis
+# of its own, beside those of the requests.
+AT_ONCE = 32
 # Longer than new keys of the realm can stay unknown.
 _KEYS_WAIT = 40
 _PAUSES = (0.02, 0.25)
@@ -62,8 +65,10 @@ def ensure_fresh(session: SessionBase) -> Outcome:
     """
     See to it that the session's login has tokens that are not about to expire.
 
-    While they live nobody waits for new ones; afterwards for OIDC_REFRESH_PATIENCE
-    seconds at most. The session that is given stays as it was loaded.
+    While they live nobody waits for new ones; afterwards a request waits, for
+    OIDC_REFRESH_PATIENCE seconds while it may go on without them, for
+    OIDC_REFRESH_LONGEST_PATIENCE later. The session that is given stays as it was
+    loaded.
     """
     tokens = KeptTokens.of(session)
     if tokens is None or not tokens.is_due(time.time()):
@@ -71,15 +76,23 @@ def ensure_fresh(session: SessionBase) -> Outcome:
     job = _renewals.begin(login_session.name_of(session), tokens.generation)
     if not tokens.has_expired(time.time()):
         return Outcome.UNCHANGED
-    patience: float = settings.OIDC_REFRESH_PATIENCE
-    if _renewals.is_doubtful and tokens.is_within_grace(time.time()):
-        # The last try has failed: this one goes on beside the request.
-        patience = 0
     try:
-        return job.result(timeout=patience)
+        return job.result(timeout=_patience(tokens))
     except TimeoutError:
         _renewals.is_doubtful = True
         return Outcome.AWAY
+
+
+def _patience(tokens: KeptTokens) -> float:
+    patience: float
+    if not tokens.is_within_grace(time.time()):
+        patience = settings.OIDC_REFRESH_LONGEST_PATIENCE
+    elif _renewals.is_doubtful:
+        # The last try has failed: this one goes on beside the request.
+        patience = 0
+    else:
+        patience = settings.OIDC_REFRESH_PATIENCE
+    return patience
 
 
 def forget_all() -> None:
@@ -107,9 +120,7 @@ class _Renewals:
             if time.monotonic() < self._away_until:
                 return _done(Outcome.AWAY)
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(
-                    provider.MAX_CALLS_AT_ONCE, thread_name_prefix="refresh"
-                )
+                self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="refresh")
             try:
                 job = self._pool.submit(self._run, session_key, generation)
             except RuntimeError:
@@ -188,14 +199,15 @@ class _Renewal:
 
     def _with_the_lease(self) -> Outcome:
         try:
-            outcome = self._renew()
+            return self._renew()
         except ProviderUnavailable:
             with suppress(StorageUnavailable):
                 self._lease.rest(REST)
             raise
-        with suppress(StorageUnavailable):
-            self._lease.release()
-        return outcome
+        finally:
+            # Does nothing to a lease that rests.
+            with suppress(StorageUnavailable):
+                self._lease.release()
 
     def _renew(self) -> Outcome:
         session = login_session.empty_session(self._key)

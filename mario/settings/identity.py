@@ -38,11 +38,12 @@ OIDC_USE_NONCE = True
 OIDC_TIMEOUT = 4
 
 # Seconds. Tokens are renewed so long before the access token ends (or a fifth of its
-# life before, if that is less); a request whose token has ended waits so long for new
-# ones; and while Keycloak cannot be asked, a login goes on for so long afterwards.
+# life before, if that is less). While Keycloak cannot be asked, a login goes on for the
+# grace afterwards: a request waits for new tokens only so long then, and longer later.
 OIDC_REFRESH_EARLY = 60
-OIDC_REFRESH_PATIENCE = 6
 OIDC_REFRESH_GRACE = 300
+OIDC_REFRESH_PATIENCE = 2
+OIDC_REFRESH_LONGEST_PATIENCE = 6
 
 OIDC_AUTHENTICATION_CALLBACK_URL = "callback"
 OIDC_AUTHENTICATE_CLASS = "mario.identity.views.LoginView"

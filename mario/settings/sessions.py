@@ -34,7 +34,7 @@ CACHES = {
             # redis-py's own 5 s and 10 retries add up to a minute of waiting.
             "SOCKET_CONNECT_TIMEOUT": 1,
             "SOCKET_TIMEOUT": max(1, env.session_redis_budget_ms / 1000),
-            "CONNECTION_POOL_KWARGS": {"max_connections": 64},
+            "CONNECTION_POOL_KWARGS": {"max_connections": 96},
         },
     },
 }

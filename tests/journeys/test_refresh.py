@@ -122,8 +122,8 @@ def test_twenty_processes_ask_once_and_all_answer(crowd, gate, store_client, key
     answers = crowd.answers(PROCESSES)
 
     assert [answer["status"] for answer in answers] == [200] * PROCESSES
+    wait_until(lambda: generation(store_client, key) == 2, seconds=PATIENT)
     assert gate.refreshes == [200]
-    assert generation(store_client, key) == 2
 
 
 def test_nobody_notices_when_the_one_that_asks_is_killed_before_it_asks(
@@ -138,8 +138,8 @@ def test_nobody_notices_when_the_one_that_asks_is_killed_before_it_asks(
     answers = crowd.answers(PROCESSES - 1)
 
     assert [answer["status"] for answer in answers] == [200] * (PROCESSES - 1)
+    wait_until(lambda: generation(store_client, key) == 2, seconds=PATIENT)
     assert gate.refreshes == [200]
-    assert generation(store_client, key) == 2
 
 
 def test_a_login_is_asked_for_again_when_its_new_tokens_died_with_a_process(
@@ -154,11 +154,13 @@ def test_a_login_is_asked_for_again_when_its_new_tokens_died_with_a_process(
     crowd.kill(0)
     answers = crowd.answers(PROCESSES - 1)
 
-    # The realm takes the second use for a thief's; nobody hangs.
-    assert gate.refreshes == [200, 400]
-    assert {answer["status"] for answer in answers} == {302}
-    assert {answer["location"] for answer in answers} == {"/auth/login?next=/orders/"}
+    # Nobody hangs: some go on for the grace, and then the realm takes the second use
+    # for a thief's.
     assert max(answer["seconds"] for answer in answers) < 20
+    assert {answer["status"] for answer in answers} <= {200, 302}
+    wait_until(lambda: "tokens" not in record(store_client, key), seconds=PATIENT)
+    assert gate.refreshes == [200, 400]
+    assert customer.see("/orders/").headers["location"] == "/auth/login?next=/orders/"
     # The person, still known to the realm, comes back without a password.
     assert record(store_client, key)["cart"] == cart
     assert customer.log_in().headers["location"] == "/orders/"

@@ -446,6 +446,18 @@ class TestWhileKeycloakIsAway:
         assert visit.client.post("/auth/logout").status_code == 302
         assert visit.record == {}
 
+    def test_a_request_waits_longer_for_what_it_cannot_go_on_without(
+        self, visit, issuer: Issuer, settings
+    ):
+        settings.OIDC_REFRESH_PATIENCE = 0.1
+        issuer.token_status = 200
+        issuer.will_refresh()
+        issuer.before_answering = lambda: time.sleep(1)
+        visit.let_tokens_end_in(-301)
+
+        assert visit.see().status_code == 200
+        assert visit.tokens["generation"] == 2
+
     def test_a_hanging_endpoint_holds_nobody_for_long(
         self, visit, issuer: Issuer, settings
     ):
