@@ -34,7 +34,7 @@ THREADS = 32
 PROVIDER_SECONDS = 1.0
 
 
-def sign_in(issuer: Issuer, number: int) -> tuple[str, dict[str, str]]:
+def sign_in(issuer: Issuer, number: int) -> tuple[str, dict[str, object]]:
     """Make a session as a login does, and what its refresh will bring."""
     from mario.identity import people  # noqa: PLC0415
     from mario.identity.kept_tokens import KeptTokens  # noqa: PLC0415
