@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_cache_control
 
 from mario.identity import login_session
 from mario.identity.middleware import PUBLIC_PAGES, show_as_to_a_visitor
@@ -26,6 +27,9 @@ class PrivatePagesMiddleware:
         )
         if is_personal and not response.has_header("Cache-Control"):
             response["Cache-Control"] = "private, no-store"
+        elif is_personal:
+            # A page that may be asked for again by its tag is still one person's.
+            patch_cache_control(response, private=True)
         return response
 
 

@@ -31,7 +31,7 @@ os.environ.update(
     SECRET_KEY="only-for-tests-" * 5,
     DEBUG="false",
     ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
-    APP_URL="http://localhost:8080",
+    APP_URL=os.environ.get("TESTS_APP_URL", "http://localhost:8080"),
     # Nobody listens there: events stay in the outbox.
     CLOUD_EVENT_SINK="http://localhost:9/",
     DEV_REALM="true",

@@ -39,7 +39,6 @@ logger = logging.getLogger(__name__)
 JTI_SECONDS = 900
 # Somebody who stays longer at Keycloak's page sees the same page without its check.
 STATE_SECONDS = 600
-_STATE_COOKIE = "mario_logout"
 _SALT = "mario.identity.logout"
 # Logouts of whole people that wait in this process for Redis's return.
 _MOST_OWED = 1000
@@ -82,10 +81,10 @@ def new_state() -> str:
 def remember_state(response: HttpResponse, state: str) -> None:
     """Let this browser recognise the answer to its own logout."""
     response.set_cookie(
-        _STATE_COOKIE,
+        _state_cookie(),
         signing.dumps(state, salt=_SALT),
         max_age=STATE_SECONDS,
-        path=reverse("logged_out"),
+        path=_state_path(),
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         # Keycloak's answer is a cross-site navigation, which Strict cookies miss.
@@ -97,7 +96,7 @@ def is_answer(request: HttpRequest) -> bool:
     """Say whether Keycloak sends back the browser that began this logout here."""
     try:
         expected = signing.loads(
-            request.COOKIES.get(_STATE_COOKIE, ""), salt=_SALT, max_age=STATE_SECONDS
+            request.COOKIES.get(_state_cookie(), ""), salt=_SALT, max_age=STATE_SECONDS
         )
     except signing.BadSignature:
         return False
@@ -106,7 +105,17 @@ def is_answer(request: HttpRequest) -> bool:
 
 
 def forget_state(response: HttpResponse) -> None:
-    response.delete_cookie(_STATE_COOKIE, path=reverse("logged_out"), samesite="Lax")
+    response.delete_cookie(_state_cookie(), path=_state_path(), samesite="Lax")
+
+
+def _state_cookie() -> str:
+    is_secure = settings.SESSION_COOKIE_SECURE
+    return "__Host-mario_logout" if is_secure else "mario_logout"
+
+
+def _state_path() -> str:
+    # What begins with `__Host-` goes to every page.
+    return "/" if settings.SESSION_COOKIE_SECURE else reverse("logged_out")
 
 
 def _keycloak_logout(request: HttpRequest, session: SessionBase, state: str) -> str:

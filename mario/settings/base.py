@@ -123,7 +123,7 @@ STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 60
 # Messages ride in a cookie: a visitor who is told something needs no session.
-MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+MESSAGE_STORAGE = "mario.messages.HostCookieStorage"
 
 # Fields of a form and bytes of a body; the shop uploads nothing.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024

@@ -20,6 +20,7 @@ SECURE_CSP: dict[str, list[str]] = {
     "form-action": [CSP.SELF, KEYCLOAK_ORIGIN],
 }
 CSRF_COOKIE_SECURE = env.is_secure
+CSRF_COOKIE_NAME = "__Host-csrftoken" if env.is_secure else "csrftoken"
 CSRF_TRUSTED_ORIGINS = [env.app_url]
 SECURE_HSTS_SECONDS = 31_536_000 if env.is_secure else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.is_secure

@@ -15,7 +15,8 @@ SESSION_KEY_SECRET = (
 SESSION_SEALING_KEYS = env.sealing_keys
 SESSION_COOKIE_AGE = round(env.session_timeout_hours * 3600)
 SESSION_ABSOLUTE_AGE = round(env.session_absolute_hours * 3600)
-SESSION_COOKIE_NAME = "mario_session"
+# `__Host-`: no neighbouring host can set it, and no plain connection.
+SESSION_COOKIE_NAME = "__Host-mario_session" if env.is_secure else "mario_session"
 SESSION_COOKIE_SECURE = env.is_secure
 SESSION_COOKIE_HTTPONLY = True
 # The callback from Keycloak is a cross-site navigation: Strict would lose it.
