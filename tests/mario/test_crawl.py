@@ -182,7 +182,8 @@ def _of_caching(response: Any) -> Iterator[str]:
 
 
 def crawl(found: list[tuple[str, str]], *, is_secure: bool) -> list[str]:
-    wrong, cookies = [], set()
+    wrong: list[str] = []
+    cookies: set[str] = set()
     people = (Visitor(), Superuser())
     for (address, name), person, method in product(found, people, METHODS):
         browser = person.ready()
