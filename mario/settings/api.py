@@ -30,6 +30,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "mario.api_schema.document_refusals",
+    ],
     # One name for each list of words, whatever the field is called.
     "ENUM_NAME_OVERRIDES": {
         "OrderStatus": "pizzeria.orders.transitions.Status",
