@@ -39,13 +39,19 @@ _TOO_MANY = documented(HTTPStatus.TOO_MANY_REQUESTS)
 class AccountSessions(APIView):
     """Where the caller is logged in."""
 
-    @extend_schema(responses={200: PlaceSerializer(many=True), **_NOT_IN})
+    @extend_schema(
+        operation_id="account_sessions_list",
+        responses={200: PlaceSerializer(many=True), **_NOT_IN},
+    )
     def get(self, request: Request) -> Response:
         """List the caller's sessions, this one first."""
         found = places.places_of(_caller(request), this=request.session)
         return Response(PlaceSerializer(found, many=True).data)
 
-    @extend_schema(responses={200: EndedSerializer, **_NOT_IN, **_TOO_MANY})
+    @extend_schema(
+        operation_id="account_sessions_end_others",
+        responses={200: EndedSerializer, **_NOT_IN, **_TOO_MANY},
+    )
     def delete(self, request: Request) -> Response:
         """End all sessions but this one; asks for a recent login."""
         _require(request)
@@ -57,12 +63,13 @@ class AccountSession(APIView):
     """One of them."""
 
     @extend_schema(
+        operation_id="account_sessions_end",
         responses={
             204: None,
             **_NOT_IN,
             **documented(HTTPStatus.NOT_FOUND),
             **_TOO_MANY,
-        }
+        },
     )
     def delete(self, request: Request, handle: str) -> Response:
         """End one session; asks for a recent login."""

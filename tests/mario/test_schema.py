@@ -3,10 +3,12 @@
 import hypothesis
 import pytest
 import schemathesis
+import yaml
 from django.conf import settings
 from django.core import signals
 from django.db import close_old_connections
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -20,6 +22,7 @@ from tests.mario.identity.conftest import issuer  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.django_db
 
+DESCRIPTION = SchemaGenerator().get_schema(public=True)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -33,7 +36,7 @@ SCOPES = " ".join(
 
 def described(*, is_thorough):
     """Read the description; thorough tests go to the limits of every field."""
-    schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True))
+    schema = schemathesis.openapi.from_dict(DESCRIPTION)
     schema.app = application
     schema.location = "/api/schema/"
     schema.config.phases.coverage.enabled = is_thorough
@@ -89,3 +92,11 @@ def test_every_answer_to_a_customer_is_documented(case, issuer):  # noqa: F811
 @some
 def test_every_answer_to_staff_is_documented(case, issuer):  # noqa: F811
     check(case, bearer(issuer, "chef", "delivery_driver", "manager"))
+
+
+def test_the_published_file_is_the_description():
+    published = yaml.safe_load((settings.BASE_DIR / "docs/openapi.yaml").read_text())
+
+    assert published == yaml.safe_load(OpenApiYamlRenderer().render(DESCRIPTION)), (
+        "docs/openapi.yaml is not up to date: run `make docs`"
+    )
