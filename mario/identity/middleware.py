@@ -7,15 +7,18 @@ from functools import cache
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, resolve, reverse
 
-from mario.identity import answers, login_session, refresh
+from mario.identity import answers, interrupted, login_session, refresh
 from mario.identity.kept_tokens import KeptTokens
 from mario.identity.refresh import Outcome
 from sessions_backend.middleware import attach
 
+# On a request during which a login has ended: whose it was.
+_FORMER_USER = "_former_user_id"
 # Pages that are worth something without a session: shown as to a visitor while the
 # session, or its login, cannot be known.
 PUBLIC_PAGES = frozenset({"home", "menu", "menu_pizza"})
@@ -43,10 +46,9 @@ class LoginMiddleware:
     ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self._in_an_event_loop(request)
-        response: HttpResponseBase = self._refusal(request) or self.get_response(
-            request
-        )
-        return response
+        response: HttpResponseBase
+        response = self._refusal(request) or self.get_response(request)
+        return _with_form_kept(request, response)
 
     async def _in_an_event_loop(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase | None = None
@@ -54,7 +56,8 @@ class LoginMiddleware:
             # Waiting for Keycloak blocks.
             look = sync_to_async(self._refusal, thread_sensitive=False)
             response = await look(request)
-        return response or await self.get_response(request)
+        response = response or await self.get_response(request)
+        return _with_form_kept(request, response)
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
         """Renew what is due; answer only if there is nothing to go on with."""
@@ -67,9 +70,20 @@ class LoginMiddleware:
             return _while_keycloak_is_away(request)
         if outcome is not Outcome.UNCHANGED:
             # New tokens and roles, or a visitor's session by now.
+            if outcome is Outcome.ENDED:
+                setattr(request, _FORMER_USER, request.session.get(SESSION_KEY))
             session_key = request.session.session_key
             request.session = login_session.empty_session(session_key)
         return None
+
+
+def _with_form_kept(
+    request: HttpRequest, response: HttpResponseBase
+) -> HttpResponseBase:
+    user_id = getattr(request, _FORMER_USER, None)
+    if user_id is not None:
+        interrupted.keep(request, response, user_id=user_id)
+    return response
 
 
 def show_as_to_a_visitor(request: HttpRequest) -> None:

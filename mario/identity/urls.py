@@ -15,6 +15,7 @@ urlpatterns = [
         limited("callback")(views.CallbackView.as_view()),
         name="callback",
     ),
+    path("interrupted", views.interrupted_form, name="interrupted"),
     path("logout", logout_views.log_out, name="logout"),
     path("logged-out", logout_views.logged_out, name="logged_out"),
     path(

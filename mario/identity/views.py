@@ -8,13 +8,15 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 from mozilla_django_oidc.views import (
     OIDCAuthenticationCallbackView,
     OIDCAuthenticationRequestView,
     get_next_url,
 )
 
-from mario.identity import answers, attempts, jwks, links, login_session
+from mario.identity import answers, attempts, interrupted, jwks, links, login_session
 from mario.identity.exceptions import (
     IdentityError,
     LoginRefused,
@@ -168,3 +170,17 @@ def login_failed(
     if status == 503:  # noqa: PLR2004  # as in the caller's line
         response["Retry-After"] = "10"
     return response
+
+
+@never_cache
+@require_safe
+def interrupted_form(request: HttpRequest) -> HttpResponse:
+    """Show what somebody sent when their login had ended, for them to send again."""
+    if not request.user.is_authenticated:
+        return HttpResponseRedirect(links.login_url(request.path))
+    kept = interrupted.take(request.session)
+    if kept is None:
+        return HttpResponseRedirect(resolve_url(settings.LOGIN_REDIRECT_URL))
+    path, fields = kept
+    context = {"path": path, "fields": fields}
+    return render(request, "identity/interrupted.html", context)

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from mario.identity import jwks, refresh
+from mario.identity import interrupted, jwks, refresh
 from mario.identity.exceptions import InvalidToken
 from sessions_backend import failover, index
 from sessions_backend.engine import SessionStore
@@ -598,3 +598,70 @@ def test_a_process_without_redis_renews_what_it_knows(visit, issuer: Issuer, val
         valkey.start()
         wait_until(lambda: not failover.is_degraded(), seconds=20)
     assert visit.tokens["generation"] == 3
+
+
+class TestAFormOfALoginThatHasEnded:
+    FORM = {"customer_phone": "+1 202 555 0143", "customer_address": "<b>Castle</b>"}
+
+    @pytest.fixture(autouse=True)
+    def _ended(self, visit, issuer: Issuer):
+        issuer.token_status, issuer.token_body = 400, b'{"error": "invalid_grant"}'
+        visit.let_tokens_end_in(-1)
+
+    def log_in_again(self, visit, issuer: Issuer, **claims) -> None:
+        issuer.token_status = 200
+        log_in(visit.client, issuer, **claims)
+
+    def test_is_kept_until_the_person_is_back(self, visit, issuer: Issuer):
+        response = visit.client.post("/checkout/", self.FORM)
+
+        assert response["location"] == "/auth/login?next=%2Fauth%2Finterrupted"
+        self.log_in_again(visit, issuer)
+        page = visit.see("/auth/interrupted")
+        assert page.status_code == 200
+        assert b'action="/checkout/"' in page.content
+        assert b'value="+1 202 555 0143"' in page.content
+        assert b"&lt;b&gt;Castle&lt;/b&gt;" in page.content
+        assert "no-store" in page["Cache-Control"]
+
+    def test_is_shown_once(self, visit, issuer: Issuer):
+        visit.client.post("/checkout/", self.FORM)
+        self.log_in_again(visit, issuer)
+        visit.see("/auth/interrupted")
+
+        assert visit.see("/auth/interrupted")["location"] == "/"
+        assert "interrupted_form" not in visit.record
+
+    def test_is_shown_to_nobody_else(self, visit, issuer: Issuer):
+        visit.client.post("/checkout/", self.FORM)
+        self.log_in_again(visit, issuer, sub="bowser", preferred_username="bowser")
+
+        assert visit.see("/auth/interrupted")["location"] == "/"
+        assert "interrupted_form" not in visit.record
+
+    def test_is_forgotten_after_ten_minutes(self, visit, issuer: Issuer, monkeypatch):
+        monkeypatch.setattr(interrupted, "_SECONDS", -1)
+        visit.client.post("/checkout/", self.FORM)
+        self.log_in_again(visit, issuer)
+
+        assert visit.see("/auth/interrupted")["location"] == "/"
+
+    def test_of_htmx_is_kept_too(self, visit, issuer: Issuer):
+        response = visit.client.post(
+            "/checkout/", self.FORM, headers={"hx-request": "true"}
+        )
+
+        assert response["HX-Redirect"] == "/auth/login?next=%2Fauth%2Finterrupted"
+
+    def test_that_is_too_large_is_not_kept(self, visit, issuer: Issuer):
+        form = {"customer_address": "x" * 5000}
+
+        response = visit.client.post("/checkout/", form)
+
+        assert response["location"].startswith("/auth/login?next=/checkout/")
+        assert "interrupted_form" not in visit.record
+
+    def test_is_behind_the_login(self, issuer: Issuer):
+        response = Client().get("/auth/interrupted")
+
+        assert response["location"] == "/auth/login?next=%2Fauth%2Finterrupted"
