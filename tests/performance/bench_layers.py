@@ -106,9 +106,7 @@ def layers_of_a_save(server: Valkey) -> dict[str, Callable[[], Any]]:
         "... the script": lambda: ask(
             ("EVALSHA", REPLACE.sha, 1, key, raw, raw, str(AGE))
         ),
-        "RedisStore.replace": lambda: finish(
-            store._redis.replace(key, raw, raw, AGE)
-        ),
+        "RedisStore.replace": lambda: finish(store._redis.replace(key, raw, raw, AGE)),
         "FailingOverStore.replace": lambda: finish(store.replace(key, raw, raw, AGE)),
         "... and encoded": lambda: finish(
             store.replace(key, raw, record.encode(data), AGE)
