@@ -43,7 +43,7 @@ def plain_socket(port: int) -> Callable[..., Any]:
     reader = hiredis.Reader()
 
     def exchange(*commands: tuple[Any, ...]) -> Any:
-        sock.sendall(b"".join(map(hiredis.pack_command, commands)))  # type: ignore[arg-type]
+        sock.sendall(b"".join(map(hiredis.pack_command, commands)))
         reply, left = None, len(commands)
         while left:
             reader.feed(sock.recv(16384))
