@@ -1,6 +1,6 @@
 """What a serving process does once, when it starts."""
 
-from mario.identity import jwks
+from mario.identity import jwks, lifetimes
 from sessions_backend import failover
 
 
@@ -13,3 +13,4 @@ def start() -> None:
     """
     failover.configure()
     jwks.warm()
+    lifetimes.check()

@@ -18,7 +18,13 @@ from mario.identity import (
     validator,
 )
 from mario.identity.authorization import BoundTokenRefused, TokenRefused
-from mario.identity.exceptions import BoundToken, InvalidToken, ProviderUnavailable
+from mario.identity.exceptions import (
+    BoundToken,
+    InvalidToken,
+    ProviderUnavailable,
+    SessionOfAnother,
+)
+from mario.identity.signals import login_refused
 from sessions_backend.middleware import attach
 
 logger = logging.getLogger(__name__)
@@ -69,6 +75,13 @@ class BearerTokenAuthentication(BaseAuthentication):
             session = login_session.open_for_bearer(user, claims)
         except InvalidToken as error:
             logger.info("A bearer token was refused: %s", error)
+            if isinstance(error, SessionOfAnother):
+                # Nobody can have such a token by mistake: it is written down.
+                login_refused.send_robust(
+                    BearerTokenAuthentication,
+                    request=request._request,  # noqa: SLF001
+                    reason=f"A token of {user} for the session of somebody else.",
+                )
             is_bound = isinstance(error, BoundToken)
             raise (BoundTokenRefused() if is_bound else TokenRefused()) from error
         except ProviderUnavailable as error:

@@ -4,6 +4,7 @@ What can go wrong with a login.
     IdentityError
     +- InvalidToken          a token not to be believed; 401, or 400 at a callback
     |  +- BoundToken         one that proves nothing without its key (DPoP)
+    |  +- SessionOfAnother   its login's session here is of another person
     |  +- UnknownKey         it may be good, and its key too new to be known yet
     +- LoginRefused          the person may not come in; the reason is for people
     |  +- GrantRefused       the code or the refresh token is worth nothing any more
@@ -21,6 +22,10 @@ class InvalidToken(IdentityError):
 
 
 class BoundToken(InvalidToken):
+    pass
+
+
+class SessionOfAnother(InvalidToken):
     pass
 
 

@@ -23,7 +23,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
 from mario.identity import kept_tokens, people
-from mario.identity.exceptions import InvalidToken
+from mario.identity.exceptions import InvalidToken, SessionOfAnother
 from mario.identity.kept_tokens import KeptTokens
 from sessions_backend import budget, index
 from sessions_backend.exceptions import StorageUnavailable
@@ -106,7 +106,7 @@ def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
         session = empty_session(session_key)
         if owner := session.get(SESSION_KEY):
             if owner != str(user.pk):
-                raise InvalidToken("its session is of somebody else")
+                raise SessionOfAnother("its session is of somebody else")
             return session
     return _make_for_bearer(name, user, claims, ended_key=session_key)
 

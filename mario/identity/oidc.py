@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from mario.identity import people, token_endpoint, validator
+from mario.identity import lifetimes, people, token_endpoint, validator
 from mario.identity.exceptions import LoginRefused, ProviderUnavailable
 
 
@@ -44,6 +44,7 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         answer = token_endpoint.ask(payload)
         if not isinstance(answer.get("id_token"), str):
             raise ProviderUnavailable("the token endpoint sent no id_token")
+        lifetimes.learn(answer)
         self.token_response = answer
         return answer
 

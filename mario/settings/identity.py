@@ -63,6 +63,7 @@ OIDC_API_SCOPES = {
     "kitchen": "kitchen",
     "management": "management",
     "menu": "",
+    "notifications": "orders",
     "orders": "orders",
     "profile": "account",
     "schema": "",

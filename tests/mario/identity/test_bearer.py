@@ -7,13 +7,15 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver
 
+from mario.account.models import AuditEntry
 from mario.devrealm.environment import REALM_FILE
-from mario.identity import jwks, scopes
+from mario.identity import jwks, lifetimes, scopes
 from pizzeria.menu.models import Pizza
 from tests.mario.identity.issuer import Issuer
-from tests.mario.identity.test_login import log_in
+from tests.mario.identity.test_login import begin, come_back, log_in
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +105,8 @@ class TestSharedSession:
 
         assert response.status_code == 401
         assert "cart" not in client.session
+        written = AuditEntry.objects.filter(event=AuditEntry.Event.LOGIN_REFUSED)
+        assert "for the session of somebody else" in written.get().detail
 
     def test_refuses_the_cookie_of_another_person(self, client, issuer: Issuer):
         log_in(client, issuer)
@@ -297,18 +301,50 @@ class TestServiceAccount:
         assert response.status_code == 401
 
 
-def test_a_page_with_login_and_session_asks_once_who_it_is(
-    client, issuer: Issuer, django_assert_max_num_queries
-):
+def test_a_page_with_login_and_session_asks_once_who_it_is(client, issuer: Issuer):
     log_in(client, issuer)
 
-    # What the person may do takes two queries more, for the links of the page.
-    with django_assert_max_num_queries(3) as queries:
+    with CaptureQueriesContext(connection) as queries:
         response = client.get("/cart/")
 
     assert response.status_code == 200
     asked = [query["sql"] for query in queries.captured_queries]
     assert len([sql for sql in asked if 'FROM "auth_user" WHERE' in sql]) == 1
+
+
+class TestLifetimes:
+    def log_in_for(self, client, issuer: Issuer, seconds: object) -> None:
+        asked = begin(client)
+        answer = issuer.will_answer(asked["nonce"])
+        answer["refresh_expires_in"] = seconds
+        issuer.token_body = json.dumps(answer).encode()
+        assert come_back(client, asked).status_code == 302
+
+    @pytest.fixture(autouse=True)
+    def _nothing_learnt(self):
+        lifetimes.forget()
+        yield
+        lifetimes.forget()
+
+    def test_that_differ_are_told_once_and_at_the_next_start(
+        self, client, issuer: Issuer, caplog
+    ):
+        for _ in range(2):
+            self.log_in_for(client, issuer, 1800)
+        told = "Keycloak ends a login after 1800 s"
+        assert caplog.text.count(told) == 1
+
+        lifetimes.check()
+
+        assert caplog.text.count(told) == 2
+
+    @pytest.mark.parametrize("seconds", [86400, 86399, 999_999, 0, "x", None])
+    def test_that_agree_are_no_news(self, client, issuer: Issuer, caplog, seconds):
+        self.log_in_for(client, issuer, seconds)
+
+        lifetimes.check()
+
+        assert "Keycloak ends a login" not in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
