@@ -283,3 +283,25 @@ def _box(module: str) -> str:
     return (
         f"mario.{part}" if part in {"identity", "demo", "devrealm"} else "mario.project"
     )
+
+
+class TestDefects:
+    def test_all_44_have_a_row(self):
+        assert [number for number, _ in _defects()] == list(range(1, 45))
+
+    def test_every_test_that_the_table_names_exists(self):
+        named = [test for _, test in _defects() if test != "open"]
+
+        assert [test for test in named if not _is_there(*test.split("::"))] == []
+
+
+def _defects() -> list[tuple[int, str]]:
+    """Read number and test of each row."""
+    page = _text("docs/defects.md")
+    rows = re.findall(r"^\| (\d+) \|.*\| `([^`]+)` \|$", page, re.MULTILINE)
+    return [(int(number), test) for number, test in rows]
+
+
+def _is_there(file: str, test: str) -> bool:
+    path = ROOT / "tests" / file
+    return path.exists() and f"def {test}(" in path.read_text()
