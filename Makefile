@@ -10,7 +10,7 @@
 #   make test REQUIRE=keycloak,browser,packages,servers   ... and fail where one cannot
 #   make coverage                the engine's tests; fails below 100 % of its branches
 #   make mutants                 changes how two writers are merged; the tests must notice
-#   make bench QUICK=1           what a session costs; without QUICK about eight minutes
+#   make bench QUICK=1           what a session costs; without QUICK about ten minutes
 #   make check                   everything that CI checks besides the tests
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -93,15 +93,16 @@ check: lint types
 	$(LIKE_PRODUCTION) $(RUN) manage.py check --deploy --fail-level WARNING
 	$(RUN) -m pytest -q tests/test_docs.py
 
-# About eight minutes; QUICK=1 makes a tenth of the rounds. Debian's redis-server is
+# About ten minutes; QUICK=1 makes a tenth of the rounds. Debian's redis-server is
 # measured, too, where it is installed; the pages need wrk.
 bench: $(INSTALLED)
 	$(RUN) -m tests.performance.bench_engine
 	@if command -v redis-server >/dev/null; then \
-		$(RUN) -m tests.performance.bench_engine 500 redis-server; fi
+		$(RUN) -m tests.performance.bench_engine $(if $(QUICK),50,500) redis-server; fi
 	$(RUN) -m tests.performance.bench_layers
 	$(RUN) -m tests.performance.bench_mistakes
 	$(RUN) -m tests.performance.bench_load
+	$(RUN) -m tests.performance.bench_memory $(if $(QUICK),8,64)
 	$(RUN) -m tests.performance.bench_pages
 	$(WITH_PEERS) --with djangorestframework-simplejwt==5.5.1 \
 		python -m tests.performance.bench_identity
