@@ -223,6 +223,32 @@ class TestFaults:
         assert missing == []
 
 
+class TestProofs:
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+    def test_every_test_that_a_page_names_exists(self, page):
+        named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", page.read_text())
+        missing = [
+            f"{file}::{test}"
+            for file, test in named
+            if not any(
+                f"def {test}(" in found.read_text()
+                for found in ROOT.glob(f"tests/**/{file}")
+            )
+        ]
+
+        assert missing == []
+
+    @pytest.mark.parametrize(
+        ("page", "numbers"),
+        [("bad-inputs.md", range(1, 85)), ("identity.md", range(1, 43))],
+    )
+    def test_no_number_is_left_out(self, page, numbers):
+        prefix = "G" if page == "identity.md" else ""
+        rows = re.findall(rf"^\| {prefix}(\d+) \| .*::test_", _text(f"docs/{page}"), re.M)
+
+        assert [int(number) for number in rows] == list(numbers)
+
+
 class TestDecisions:
     def test_every_runtime_dependency_has_its_reason(self):
         project = tomllib.loads(_text("pyproject.toml"))
