@@ -27,12 +27,12 @@ def customer(shop, visitor):
 
 def walk(person, url: str) -> httpx.Response:
     """Open an address and follow every redirect, as a browser does."""
-    answer = person.browser.get(url)
+    answer: httpx.Response = person.browser.get(url)
     for _ in range(10):
         trust_localhost(person.browser.cookies.jar)
         if not answer.is_redirect:
             return answer
-        answer = person.browser.get(answer.next_request.url)
+        answer = person.browser.get(answer.url.join(answer.headers["location"]))
     raise AssertionError("a circle of redirects")
 
 
