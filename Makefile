@@ -7,7 +7,7 @@
 #   make run-copy PORT=8081      a second copy of the shop beside it
 #   make keycloak                only a real Keycloak
 #   make test                    every test that can run here
-#   make test REQUIRE=keycloak,browser,packages,servers   ... and fail where one cannot
+#   make test REQUIRE=keycloak,browser,packages,servers,postgresql   ... and fail where one cannot
 #   make coverage                the engine's tests; fails below 100 % of its branches
 #   make mutants                 changes how two writers are merged; the tests must notice
 #   make bench QUICK=1           what a session costs; without QUICK about ten minutes

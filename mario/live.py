@@ -1,5 +1,5 @@
 """
-The server of the streams: `python -m mario.live --port 8082`.
+The server of the streams: `python -m mario.live --port 8083`.
 
 uvicorn, which tells every open page to come back before it ends: a stream never ends by
 itself, and a restart would otherwise wait for all of them.
@@ -23,7 +23,7 @@ class _Server(uvicorn.Server):
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mario.live")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8082)
+    parser.add_argument("--port", type=int, default=8083)
     chosen = parser.parse_args()
     # A page is a file; 1,024 of them are what a system gives unasked.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

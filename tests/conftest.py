@@ -2,6 +2,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import redis
@@ -34,6 +35,8 @@ def _missing_tools() -> dict[str, str]:
     missing = {}
     if CHROMIUM is None:
         missing["browser"] = "no Chromium on PATH"
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        missing["postgresql"] = "no /usr/lib/postgresql/*/bin/initdb"
     without = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
     if without:
         missing["keycloak"] = f"no {' and no '.join(without)} on PATH"

@@ -27,7 +27,10 @@ os.environ.update(
     SESSION_REDIS_BUDGET_MS="2000",
     KEYCLOAK_SERVER_URL="http://localhost:9",
     KEYCLOAK_PUBLIC_URL="http://localhost:9",
-    DATABASE_URL=f"sqlite:///{STATE / 'pizzeria.sqlite3'}",
+    # test_on_postgresql.py runs some of the tests there.
+    DATABASE_URL=os.environ.get(
+        "TESTS_DATABASE_URL", f"sqlite:///{STATE / 'pizzeria.sqlite3'}"
+    ),
     SECRET_KEY="only-for-tests-" * 5,
     DEBUG="false",
     ALLOWED_HOSTS="localhost,127.0.0.1,testserver",

@@ -29,6 +29,8 @@ def of_the_shop(
         "KEYCLOAK_PUBLIC_URL": realm_url,
         "KEYCLOAK_REALM": "pyneuro",
         "APP_URL": options.shop_url,
+        "LIVE_URL": options.live_url,
+        "LIVE_ORIGINS": f"http://localhost:{options.copy_port}",
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "DEV_REALM": "true" if starts_devrealm else "false",
         "DEBUG": "false",

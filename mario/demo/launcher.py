@@ -62,7 +62,7 @@ def _run_mode(chosen: Namespace, wanted: Options, places: Folders) -> None:
 def _run_demo(wanted: Options, places: Folders) -> None:
     starts_realm = wanted.realm_url is None
     starts_valkey = wanted.redis_url is None
-    needed = {"PORT": wanted.port}
+    needed = {"PORT": wanted.port, "LIVE_PORT": wanted.live_port}
     if starts_realm:
         needed["REALM_PORT"] = wanted.realm_port
     if starts_valkey:
@@ -88,7 +88,9 @@ def _run_demo(wanted: Options, places: Folders) -> None:
         else:
             _look_for_realm(supervisor, settings["KEYCLOAK_SERVER_URL"])
         supervisor.start(services.shop("shop", wanted.port, settings))
+        supervisor.start(services.live(wanted, settings))
         supervisor.wait_until_ready("shop")
+        supervisor.wait_until_ready("live")
         supervisor.relay("shop")
         with _noted(places, state.DEMO, wanted, supervisor):
             banner.show_demo(wanted, settings)

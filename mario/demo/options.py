@@ -14,6 +14,7 @@ PORTS = {
     "REALM_PORT": (8090, "the login realm"),
     "VALKEY_PORT": (6379, "Valkey"),
     "COPY_PORT": (8081, "the second copy of the shop"),
+    "LIVE_PORT": (8083, "the streams of open pages"),
 }
 
 
@@ -25,6 +26,7 @@ class Options:
     realm_port: int
     valkey_port: int
     copy_port: int
+    live_port: int
     uses_keycloak: bool
     # Servers that run already, so that the demo starts none.
     realm_url: str | None
@@ -49,6 +51,7 @@ class Options:
             realm_port=ports["REALM_PORT"],
             valkey_port=ports["VALKEY_PORT"],
             copy_port=ports["COPY_PORT"],
+            live_port=ports["LIVE_PORT"],
             uses_keycloak=idp == "keycloak",
             realm_url=environ.get("KEYCLOAK_SERVER_URL", "").rstrip("/") or None,
             redis_url=environ.get("REDIS_URL") or None,
@@ -57,6 +60,10 @@ class Options:
     @property
     def shop_url(self) -> str:
         return f"http://localhost:{self.port}"
+
+    @property
+    def live_url(self) -> str:
+        return f"http://localhost:{self.live_port}"
 
 
 def _port(name: str, chosen: str | None, environ: Mapping[str, str]) -> int:

@@ -102,5 +102,18 @@ def shop(name: str, port: int, environ: Mapping[str, str]) -> Service:
     )
 
 
+def live(options: Options, environ: Mapping[str, str]) -> Service:
+    """Serve the streams, which would hold the shop's threads for hours."""
+    port = str(options.live_port)
+    return Service(
+        name="live",
+        command=[sys.executable, "-m", "mario.live", "--port", port],
+        port=options.live_port,
+        url=options.live_url,
+        is_ready=answers_http(f"{options.live_url}/health"),
+        environ=environ,
+    )
+
+
 def discovery(realm_url: str) -> str:
     return f"{realm_url}/realms/pyneuro/.well-known/openid-configuration"

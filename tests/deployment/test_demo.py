@@ -22,7 +22,7 @@ import redis
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# One worker of xdist runs all of these: each start is four processes.
+# One worker of xdist runs all of these: each start is five processes.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 
@@ -32,7 +32,9 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.var = folder / "var"
         self.output = folder / "output.txt"
-        self.port, self.realm_port, self.valkey_port = _distinct_ports(3)
+        self.port, self.realm_port, self.valkey_port, self.live_port = _distinct_ports(
+            4
+        )
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -45,6 +47,7 @@ class Demo:
             "PORT": str(self.port),
             "REALM_PORT": str(self.realm_port),
             "VALKEY_PORT": str(self.valkey_port),
+            "LIVE_PORT": str(self.live_port),
         }
 
     def run(self, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -214,10 +217,9 @@ class TestRunning:
         assert copy.returncode == 0
 
     def test_a_second_demo_in_the_same_folder_is_refused(self, running):
-        ports = _distinct_ports(3)
-        refused = running.run(
-            PORT=str(ports[0]), REALM_PORT=str(ports[1]), VALKEY_PORT=str(ports[2])
-        )
+        names = ("PORT", "REALM_PORT", "VALKEY_PORT", "LIVE_PORT")
+        ports = map(str, _distinct_ports(len(names)))
+        refused = running.run(**dict(zip(names, ports, strict=True)))
 
         assert refused.returncode == 1
         assert f"runs already at http://localhost:{running.port}" in refused.stderr
@@ -225,7 +227,7 @@ class TestRunning:
 
 
 class TestPorts:
-    @pytest.mark.parametrize("name", ["PORT", "REALM_PORT", "VALKEY_PORT"])
+    @pytest.mark.parametrize("name", ["PORT", "REALM_PORT", "VALKEY_PORT", "LIVE_PORT"])
     def test_a_busy_one_is_named_before_anything_starts(self, demo, name):
         with socket.create_server(("127.0.0.1", 0)) as somebody:
             port = somebody.getsockname()[1]
