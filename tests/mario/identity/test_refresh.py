@@ -13,6 +13,7 @@ from mario.identity.exceptions import InvalidToken
 from sessions_backend import failover, index
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
+from sessions_backend.lease import Lease
 from tests.mario.identity.issuer import Issuer
 from tests.mario.identity.test_login import log_in
 from tests.servers import wait_until
@@ -665,3 +666,48 @@ class TestAFormOfALoginThatHasEnded:
         response = Client().get("/auth/interrupted")
 
         assert response["location"] == "/auth/login?next=%2Fauth%2Finterrupted"
+
+
+class TestAnotherProcess:
+    @pytest.fixture
+    def its_lease(self, visit, settings) -> Lease:
+        settings.OIDC_REFRESH_PATIENCE = 0.5
+        visit.let_tokens_end_in(-1)
+        lease = Lease(f"refresh|{visit.key}", seconds=60)
+        assert lease.acquire()
+        return lease
+
+    def test_that_asks_is_waited_for(self, visit, issuer: Issuer, its_lease: Lease):
+        assert visit.see().status_code == 200
+        assert issuer.token_requests == []
+
+        its_lease.release()
+
+        wait_until(lambda: visit.tokens["generation"] == 2)
+        assert len(issuer.token_requests) == 1
+
+    def test_that_was_faster_has_done_it(self, visit, issuer: Issuer, its_lease: Lease):
+        visit.see()
+        session = SessionStore(visit.key)
+        session["tokens"] = {
+            **session["tokens"],
+            "generation": 2,
+            "expires_at": int(time.time()) + 300,
+        }
+        session.save()
+
+        its_lease.release()
+
+        refresh.forget_all()
+        assert visit.see().status_code == 200
+        assert issuer.token_requests == []
+
+    def test_that_found_keycloak_away_is_believed(
+        self, visit, issuer: Issuer, its_lease: Lease
+    ):
+        its_lease.rest(60)
+        started = time.monotonic()
+
+        assert visit.see().status_code == 200
+        assert time.monotonic() - started < 0.5
+        assert issuer.token_requests == []
