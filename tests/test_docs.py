@@ -244,7 +244,9 @@ class TestProofs:
     )
     def test_no_number_is_left_out(self, page, numbers):
         prefix = "G" if page == "identity.md" else ""
-        rows = re.findall(rf"^\| {prefix}(\d+) \| .*::test_", _text(f"docs/{page}"), re.M)
+        rows = re.findall(
+            rf"^\| {prefix}(\d+) \| .*::test_", _text(f"docs/{page}"), re.MULTILINE
+        )
 
         assert [int(number) for number in rows] == list(numbers)
 

@@ -36,6 +36,8 @@ VALUES = {
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 # The same for everybody, and no secret.
 PUBLIC = {"health", "ready", "metrics"}
+# Pages that ask for no login: the API's documentation, a frame's, the last one.
+WITHOUT_WAY_OUT = {"api_docs", "front_channel_logout", "logged_out"}
 METHODS = ("GET", "POST")
 # Where a browser keeps what it is given: cookies with a reason to be read by a page.
 READABLE_COOKIES = {"csrftoken"}
@@ -181,6 +183,18 @@ def _of_caching(response: Any) -> Iterator[str]:
         yield f"Cache-Control is {allowed!r} for somebody who is logged in"
 
 
+def _of_the_way_out(response: Any, name: str) -> Iterator[str]:
+    """Whoever is logged in can log out from every page (ASVS 7.4.4)."""
+    if response.streaming or name in WITHOUT_WAY_OUT:
+        return
+    # A fragment stands in a page that has one.
+    is_page = response.status_code == HTTPStatus.OK and b"<html" in response.content
+    if is_page and not any(
+        way in response.content for way in (b"/auth/logout", b"/admin/logout")
+    ):
+        yield "has no way to log out"
+
+
 def crawl(found: list[tuple[str, str]], *, is_secure: bool) -> list[str]:
     wrong: list[str] = []
     cookies: set[str] = set()
@@ -194,6 +208,7 @@ def crawl(found: list[tuple[str, str]], *, is_secure: bool) -> list[str]:
         said = [*problems(response, name, is_secure=is_secure)]
         if isinstance(person, Superuser) and name not in PUBLIC:
             said += _of_caching(response)
+            said += _of_the_way_out(response, name)
         if HTTPStatus(response.status_code).is_redirection:
             said += _of_redirect(response)
         who = type(person).__name__.lower()
