@@ -21,6 +21,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 
+from mario.identity import login_session
 from mario.identity.addresses import client_address, network_of
 from sessions_backend import budget, failover
 from sessions_backend.exceptions import StorageUnavailable
@@ -110,7 +111,10 @@ def forget() -> None:
 
 def _who(request: HttpRequest) -> list[str]:
     found = [f"address {network_of(client_address(request))}"]
-    if settings.SESSION_COOKIE_NAME in request.COOKIES:
+    # A session that cannot be reached is no reason to keep anybody from the login.
+    if settings.SESSION_COOKIE_NAME in request.COOKIES and login_session.is_available(
+        request.session
+    ):
         user = getattr(request, "user", None)
         if user is not None and user.is_authenticated:
             found.append(f"user {user.pk}")
