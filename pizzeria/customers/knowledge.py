@@ -10,6 +10,7 @@ from django.db.models import Count, Q, Sum
 
 from pizzeria.customers.models import profile_of
 from pizzeria.customers.services import fields_of
+from pizzeria.notifications.models import Notification
 from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.transitions import FINAL, Status
 
@@ -66,6 +67,15 @@ def everything_about(user: User, *, now: datetime) -> dict[str, Any]:
         "profile": fields_of(profile_of(user)),
         "addresses": list(user.addresses.values("label", "text", "is_default")),
         "favourites": list(user.favourites.values_list("pizza__name", flat=True)),
+        "notifications": [
+            {
+                "title": told.title,
+                "message": told.message,
+                "created_at": told.created_at.isoformat(),
+                "read_at": _said(told.read_at),
+            }
+            for told in Notification.objects.filter(recipient=user)
+        ],
         "orders": [_order(order) for order in Order.objects.of(user).with_lines()],
     }
 

@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 
 from pizzeria.customers import services
 from pizzeria.customers.models import Address, CustomerProfile, Favourite
+from pizzeria.notifications.models import Notification
 from pizzeria.orders.models import Order
-from tests.pizzeria.conftest import CHECKOUT
+from tests.pizzeria.conftest import CHECKOUT, FRIDAY_EVENING
 
 PROFILE = {
     "phone": "(202) 555-0143",
@@ -136,9 +137,9 @@ class TestProfile:
             for _ in range(many)
         )
 
-        # The person and what they may do: 3. Profile, addresses, favourites, figures,
-        # favourite pizza, current orders and their lines: 7.
-        with django_assert_max_num_queries(10):
+        # The person, what they may do and the bell: 4. Profile, addresses, favourites,
+        # figures, favourite pizza, current orders and their lines: 7.
+        with django_assert_max_num_queries(11):
             browser.get("/profile/")
 
     @pytest.mark.parametrize(
@@ -266,6 +267,13 @@ class TestExport:
         services.set_favourite(user=peach, pizza=hawaiian, is_favourite=True)
         order_of(peach)
         order_of(toad)
+        for person in (peach, toad):
+            Notification.objects.create(
+                recipient=person,
+                title=f"For {person}",
+                message="Hello",
+                created_at=FRIDAY_EVENING,
+            )
 
         response = browser.get("/profile/export/")
 
@@ -274,6 +282,7 @@ class TestExport:
         assert told["person"]["username"] == "peach"
         assert [address["label"] for address in told["addresses"]] == ["Home"]
         assert told["favourites"] == ["Hawaiian"]
+        assert [x["title"] for x in told["notifications"]] == ["For peach"]
         (order,) = told["orders"]
         assert order["customer_address"] == "1 Castle Road, Toadstool"
         assert order["lines"][0]["unit_price"] == "16.89"
