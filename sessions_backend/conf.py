@@ -37,11 +37,15 @@ class EngineSettings:
     key_secret: bytes | None
     sealing_keys: tuple[bytes, ...]
     sealed_members: tuple[str, ...]
+    # Two writers may have changed a session while Redis was away, each within the
+    # limit, and neither is refused when the two are merged.
+    longest_read: int
 
 
 @lru_cache(maxsize=1)
 def load() -> EngineSettings:
     absolute_age = getattr(settings, "SESSION_ABSOLUTE_AGE", None)
+    most_bytes = getattr(settings, "SESSION_MOST_BYTES", DEFAULT_MOST_BYTES)
     return EngineSettings(
         cache_alias=settings.SESSION_CACHE_ALIAS,
         fallback_cache_alias=getattr(settings, "SESSION_FALLBACK_CACHE_ALIAS", None),
@@ -59,7 +63,8 @@ def load() -> EngineSettings:
         copies_age_seconds=getattr(
             settings, "SESSION_COPIES_AGE", DEFAULT_COPIES_AGE_SECONDS
         ),
-        most_bytes=getattr(settings, "SESSION_MOST_BYTES", DEFAULT_MOST_BYTES),
+        most_bytes=most_bytes,
+        longest_read=2 * most_bytes,
         key_secret=_key_secret(getattr(settings, "SESSION_KEY_SECRET", None)),
         sealing_keys=_sealing_keys(getattr(settings, "SESSION_SEALING_KEYS", ())),
         sealed_members=tuple(

@@ -16,7 +16,7 @@ import hiredis
 from redis.connection import ConnectionPool
 from redis.exceptions import RedisError
 
-from sessions_backend import health
+from sessions_backend import conf, health
 from sessions_backend.stores.base import Stored, Unreadable
 from sessions_backend.stores.opening import open_wire
 from sessions_backend.stores.redis import RedisStore, loaded, pack, reading
@@ -195,12 +195,12 @@ class NearStore(RedisStore):
 
     async def load(self, key: str) -> Stored | Unreadable | None:
         token, preamble = self._near.expect(key)
-        stored = None
+        stored, most = None, conf.load().longest_read
         try:
             raw, remaining = await self._ask(
-                *reading(key), tolerated="WRONGTYPE", preamble=preamble
+                *reading(key, most), tolerated="WRONGTYPE", preamble=preamble
             )
-            stored = loaded(raw, remaining)
+            stored = loaded(raw, remaining, most)
         finally:
             # A load that failed is expected no more, either.
             self._near.note(key, stored, token)

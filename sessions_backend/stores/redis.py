@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import hiredis
@@ -60,15 +61,17 @@ class RedisStore:
         return None
 
     async def load(self, key: str) -> Stored | Unreadable | None:
-        raw, remaining = await self._ask(*reading(key), tolerated="WRONGTYPE")
-        return loaded(raw, remaining)
+        most = conf.load().longest_read
+        raw, remaining = await self._ask(*reading(key, most), tolerated="WRONGTYPE")
+        return loaded(raw, remaining, most)
 
     async def load_many(self, keys: Sequence[str]) -> list[Stored | Unreadable | None]:
         found: list[Stored | Unreadable | None] = []
+        most = conf.load().longest_read
         for batch in _batches(keys):
-            commands = [command for key in batch for command in reading(key)]
+            commands = [command for key in batch for command in reading(key, most)]
             replies = await self._ask(*commands, tolerated="WRONGTYPE")
-            found += map(loaded, replies[::2], replies[1::2])
+            found += map(loaded, replies[::2], replies[1::2], repeat(most))
         return found
 
     async def create(
@@ -138,7 +141,7 @@ class RedisStore:
         )
         if type(raw) is not bytes:
             await self._take_off_list(key, listed_in)
-        return loaded(raw, ttl)
+        return loaded(raw, ttl, conf.load().longest_read)
 
     async def known(self, key: str) -> bytes | None:
         return None
@@ -399,32 +402,25 @@ class RedisStore:
         return replies
 
 
-def reading(key: str) -> tuple[Command, Command]:
+def reading(key: str, most: int) -> tuple[Command, Command]:
     """
     Ask for the bytes and, on the same trip, whether their renewal is due.
 
-    No more bytes are asked for than can be a session; GETRANGE costs what GET costs.
+    GETRANGE costs what GET costs, and brings just enough of what is no session to tell.
     """
-    asking = pack(("GETRANGE", key, 0, _longest_read()))
-    return (key, asking), (key, pack(("TTL", key)))
+    return (key, pack(("GETRANGE", key, 0, most))), (key, pack(("TTL", key)))
 
 
-def loaded(raw: Any, remaining: Any) -> Stored | Unreadable | None:
-    """Return what the two replies say."""
+def loaded(raw: Any, remaining: Any, most: int) -> Stored | Unreadable | None:
+    """Return what the two replies say of a record of at most so many bytes."""
     if type(raw) is not bytes:
         return None if raw is None else Unreadable(str(raw))
     if not raw:
         # What GETRANGE says of a missing key, too; TTL tells the two apart.
         return None if remaining == _MISSING else Unreadable("It is empty.")
-    if len(raw) > _longest_read():
-        return Unreadable(f"It has more than {_longest_read()} bytes.")
+    if len(raw) > most:
+        return Unreadable(f"It has more than {most} bytes.")
     return Stored(raw, remaining if remaining != -1 else float("inf"))
-
-
-def _longest_read() -> int:
-    # Two writers may have changed a session while Redis was away, each within the
-    # limit, and neither is refused when the two are merged.
-    return 2 * conf.load().most_bytes
 
 
 def _command(name: str, key: str, *arguments: Any) -> Command:

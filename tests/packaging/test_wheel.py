@@ -60,6 +60,16 @@ def test_needs_nothing_of_the_shop_or_of_the_tests(wheel):
     assert needs == {"django", "django-redis", "hiredis", "orjson"}
 
 
+def test_brings_what_seals_for_who_asks(wheel):
+    metadata = message_from_string(read(wheel, ".dist-info/METADATA"))
+    needs = metadata.get_all("Requires-Dist", [])
+
+    assert metadata.get_all("Provides-Extra") == ["sealing"]
+    assert [need.split(">")[0] for need in needs if 'extra == "sealing"' in need] == [
+        "cryptography"
+    ]
+
+
 def test_the_source_archive_holds_what_the_wheel_is_built_from(wheel):
     (archive,) = wheel.parent.glob("*.tar.gz")
     with tarfile.open(archive) as files:
