@@ -153,6 +153,7 @@ class TestASession:
         assert SessionStore(str(session.record_name))["cart"] == {"a": 1}
 
 
+@pytest.mark.django_db
 class TestOperators:
     def test_list_show_and_revoke_by_one_handle(self, capsys, session):
         handle = operators.handle_of(session.session_key)
