@@ -9,6 +9,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from sessions_backend import failover
+from sessions_backend.signals import session_revoked
 from tests.servers import Valkey, free_port
 from tests.sessions_backend.misbehaving import Proxy
 
@@ -38,6 +39,12 @@ def _fresh_choice() -> Iterator[None]:
     failover.reset()
     yield
     failover.reset()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the project out: what it does when a session ends is tested there."""
+    monkeypatch.setattr(session_revoked, "receivers", [])
 
 
 @pytest.fixture(params=["redis", "local"])
