@@ -1,0 +1,457 @@
+"""What the journal decides, call by call, with a store that stands for Redis."""
+
+import pytest
+
+from sessions_backend import budget, names
+from sessions_backend.breaker import Breaker
+from sessions_backend.copies import Copies
+from sessions_backend.exceptions import StorageUnavailable
+from sessions_backend.journal import REVOKED, Journal
+from sessions_backend.stores.base import Replacement, Successor
+from sessions_backend.stores.local import LocalStore
+
+TTL = 600
+OLD, NEW, THEIRS = b'{"a":1}', b'{"a":1,"b":2}', b'{"a":1,"c":3}'
+BOTH = b'{"a":1,"c":3,"b":2}'
+
+
+@pytest.fixture
+def key():
+    return names.record_key("a-session-of-somebody")
+
+
+@pytest.fixture
+def label():
+    return names.label_key("issuer|sid")
+
+
+@pytest.fixture
+def redis():
+    """Any store does as Redis here: it keeps the same contract."""
+    return LocalStore()
+
+
+@pytest.fixture
+def copies():
+    return Copies(most=100, most_bytes=10_000, age_seconds=3600)
+
+
+@pytest.fixture
+def breaker():
+    return Breaker()
+
+
+@pytest.fixture
+def make(copies, breaker):
+    def made(local=None, *, most=10, most_bytes=1000):
+        local = local or LocalStore()
+        return Journal(local, copies, breaker, most=most, most_bytes=most_bytes)
+
+    return made
+
+
+@pytest.fixture
+def journal(make):
+    return make()
+
+
+def seen(key, raw, redis, copies):
+    redis.create(key, raw, TTL)
+    copies.note(key, raw, TTL)
+
+
+def settle(journal, redis, *, is_emptied=False):
+    for key in journal.changed_keys():
+        journal.settle(key, redis, is_emptied=is_emptied)
+    assert len(journal) == 0
+    assert journal.size_in_bytes == 0
+
+
+def raw_of(stored):
+    return None if stored is None else stored.raw
+
+
+class TestWhatWasNeverSeen:
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda journal, key: journal.load(key),
+            lambda journal, key: journal.replace(key, None, NEW, TTL),
+            lambda journal, key: journal.renew(key, TTL),
+            lambda journal, key: journal.take(key),
+        ],
+        ids=["load", "replace", "renew", "take"],
+    )
+    def test_is_not_taken_for_missing(self, journal, key, ask):
+        with budget.of_one_request() as spent:
+            with pytest.raises(StorageUnavailable, match="never seen here"):
+                ask(journal, key)
+            assert spent.outage is not None
+        assert key not in journal
+        assert len(journal) == 0
+
+    def test_can_be_ended(self, journal, key, redis):
+        redis.create(key, OLD, TTL)
+
+        assert journal.remove(key)
+        assert not journal.remove(key)
+        assert journal.load(key) is None
+
+        settle(journal, redis)
+        assert redis.load(key) is None
+
+    def test_can_be_begun(self, journal, key, redis):
+        assert journal.create(key, NEW, TTL)
+        assert not journal.create(key, OLD, TTL)
+        assert raw_of(journal.load(key)) == NEW
+
+        settle(journal, redis)
+        assert raw_of(redis.load(key)) == NEW
+
+    def test_is_believed_to_who_has_loaded_it_a_moment_ago(self, journal, key, redis):
+        redis.create(key, OLD, TTL)
+
+        assert journal.replace(key, OLD, NEW, TTL) is Replacement.DONE
+        assert raw_of(journal.load(key)) == NEW
+
+        redis.replace(key, OLD, THEIRS, TTL)
+        settle(journal, redis)
+        assert raw_of(redis.load(key)) == BOTH
+
+    def test_of_an_id_just_rotated_is_missing(self, journal, key):
+        assert journal.load(names.superseded_key(key)) is None
+
+
+class TestWhatWasSeen:
+    @pytest.fixture(autouse=True)
+    def _seen(self, key, redis, copies):
+        seen(key, OLD, redis, copies)
+
+    def test_goes_on(self, journal, key):
+        assert raw_of(journal.load(key)) == OLD
+        assert key not in journal
+        assert not journal.create(key, NEW, TTL)
+
+    def test_is_changed_here_and_then_there(self, journal, key, redis, copies):
+        assert journal.replace(key, OLD, NEW, TTL) is Replacement.DONE
+        assert key in journal
+        assert journal.size_in_bytes == len(NEW)
+        assert raw_of(journal.load(key)) == NEW
+        assert raw_of(redis.load(key)) == OLD
+
+        settle(journal, redis)
+        assert raw_of(redis.load(key)) == NEW
+        assert raw_of(copies.get(key, away_since=0)) == NEW
+
+    def test_a_writer_that_was_faster_is_told_of(self, journal, key):
+        journal.replace(key, OLD, THEIRS, TTL)
+
+        assert journal.replace(key, OLD, NEW, TTL) == THEIRS
+
+    def test_is_merged_with_what_others_have_stored(self, journal, key, redis, copies):
+        journal.replace(key, OLD, NEW, TTL)
+        redis.replace(key, OLD, THEIRS, TTL)
+
+        settle(journal, redis)
+
+        assert raw_of(redis.load(key)) == BOTH
+        assert raw_of(copies.get(key, away_since=0)) == BOTH
+
+    def test_stays_ended_if_others_ended_it(self, journal, key, redis, copies):
+        journal.replace(key, OLD, NEW, TTL)
+        redis.remove(key)
+
+        settle(journal, redis)
+
+        assert redis.load(key) is None
+        assert key not in copies
+
+    def test_is_not_written_if_it_was_only_renewed(self, journal, key, redis):
+        redis.renew(key, 30)
+        assert journal.renew(key, TTL)
+        redis.replace(key, OLD, THEIRS, 30)
+
+        settle(journal, redis)
+
+        stored = redis.load(key)
+        assert stored.raw == THEIRS
+        assert stored.remaining > 30
+
+    def test_renewed_and_ended_by_others_stays_ended(self, journal, key, redis, copies):
+        journal.renew(key, TTL)
+        redis.remove(key)
+
+        settle(journal, redis)
+
+        assert redis.load(key) is None
+        assert key not in copies
+
+    def test_that_is_ended_here_can_neither_be_changed_nor_renewed(
+        self, journal, key, redis, copies
+    ):
+        assert journal.take(key) == OLD
+        assert journal.take(key) is None
+        assert journal.replace(key, OLD, NEW, TTL) is Replacement.GONE
+        assert not journal.renew(key, TTL)
+        assert key not in copies
+        redis.replace(key, OLD, THEIRS, TTL)
+
+        settle(journal, redis)
+
+        assert redis.load(key) is None
+
+    def test_that_is_ended_here_can_be_begun_anew(self, journal, key, redis):
+        journal.remove(key)
+
+        assert journal.create(key, NEW, TTL)
+        assert journal.replace(key, NEW, THEIRS, TTL) is Replacement.DONE
+        assert raw_of(journal.load(key)) == THEIRS
+
+        settle(journal, redis)
+        assert raw_of(redis.load(key)) == THEIRS
+
+    def test_that_is_begun_anew_is_there_whatever_became_of_it(
+        self, journal, key, redis
+    ):
+        journal.remove(key)
+        journal.create(key, NEW, TTL, listed_in="sessions:user:luigi")
+        redis.remove(key)
+
+        settle(journal, redis)
+
+        assert raw_of(redis.load(key)) == NEW
+        assert redis.listed("sessions:user:luigi") == [names.name_of(key)]
+
+    def test_is_given_back_to_a_redis_that_is_empty(self, journal, key, redis):
+        journal.replace(key, OLD, NEW, TTL, listed_in="sessions:user:luigi")
+        redis.remove(key)
+
+        settle(journal, redis, is_emptied=True)
+
+        assert raw_of(redis.load(key)) == NEW
+        assert redis.listed("sessions:user:luigi") == [names.name_of(key)]
+
+    def test_is_added_to_what_others_have_given_back(self, journal, key, redis):
+        journal.replace(key, OLD, NEW, TTL)
+        redis.replace(key, OLD, THEIRS, TTL)
+
+        settle(journal, redis, is_emptied=True)
+
+        assert raw_of(redis.load(key)) == BOTH
+
+    def test_is_ended_when_another_process_says_so(self, journal, key, redis, copies):
+        journal.replace(key, OLD, NEW, TTL)
+
+        journal.note_ended(key)
+
+        assert key not in copies
+        assert journal.load(key) is None
+        settle(journal, redis)
+        assert redis.load(key) is None
+
+    def test_unchanged_is_forgotten_when_another_process_ends_it(self, journal, key):
+        journal.note_ended(key)
+
+        assert key not in journal
+        with pytest.raises(StorageUnavailable):
+            journal.load(key)
+
+    def test_leaves_a_successor(self, journal, key):
+        left = Successor(names.superseded_key(key), b"{}", 10)
+
+        assert journal.take(key, leaving=left) == OLD
+
+        assert raw_of(journal.load(left.key)) == b"{}"
+
+    def test_is_among_the_known_records_until_it_is_ended(self, journal, key, label):
+        journal.claim(label, b"some-session", TTL)
+        assert list(journal.known_records()) == [key]
+        assert journal.known_records()[key].raw == OLD
+
+        journal.remove(key)
+        assert journal.known_records() == {}
+
+
+class TestALabel:
+    def test_leads_where_it_was_claimed_for(self, journal, label, redis):
+        assert journal.claim(label, b"mine", TTL) == b"mine"
+        assert journal.claim(label, b"another", TTL) == b"mine"
+
+        settle(journal, redis)
+        assert raw_of(redis.load(label)) == b"mine"
+
+    def test_that_others_have_revoked_ends_what_was_claimed(
+        self, journal, label, redis
+    ):
+        mine = names.record_key("mine-of-this-process")
+        redis.create(mine, OLD, TTL)
+        redis.put(label, REVOKED, TTL)
+        journal.claim(label, b"mine-of-this-process", TTL)
+
+        settle(journal, redis)
+
+        assert raw_of(redis.load(label)) == REVOKED
+        assert redis.load(mine) is None
+
+    def test_that_others_have_led_elsewhere_goes_to_the_later(
+        self, journal, label, redis
+    ):
+        redis.claim(label, b"theirs", TTL)
+        journal.claim(label, b"mine", TTL)
+
+        settle(journal, redis)
+
+        assert raw_of(redis.load(label)) == b"mine"
+
+    def test_that_is_revoked_unseen_is_noted_and_said(self, journal, label, redis):
+        theirs = names.record_key("theirs-of-another-process")
+        redis.create(theirs, OLD, TTL)
+        redis.claim(label, b"theirs-of-another-process", TTL)
+
+        with pytest.raises(StorageUnavailable):
+            journal.put(label, REVOKED, TTL)
+
+        settle(journal, redis)
+        assert raw_of(redis.load(label)) == REVOKED
+        assert redis.load(theirs) is None
+
+    def test_put_returns_what_was_seen(self, journal, label, redis, copies):
+        seen(label, b"mine", redis, copies)
+
+        assert journal.put(label, b"another", TTL) == b"mine"
+        assert raw_of(journal.load(label)) == b"another"
+
+        settle(journal, redis)
+        assert raw_of(redis.load(label)) == b"another"
+
+    def test_revoked_elsewhere_is_only_no_longer_known(self, journal, label):
+        journal.claim(label, b"mine", TTL)
+
+        journal.note_ended(label)
+
+        assert raw_of(journal.load(label)) == b"mine"
+
+
+class TestItsBounds:
+    def test_a_full_journal_takes_no_more_changes_but_logouts(self, make, key):
+        journal = make(most=2)
+        for number in range(2):
+            assert journal.create(f"{key}-{number}", NEW, TTL)
+
+        with pytest.raises(StorageUnavailable, match="full"):
+            journal.create(key, NEW, TTL)
+        # What is in it already may go on changing.
+        assert journal.replace(f"{key}-0", NEW, OLD, TTL) is Replacement.DONE
+        assert journal.remove(key)
+        assert journal.remove(f"{key}-more")
+        with pytest.raises(StorageUnavailable, match="full"):
+            journal.remove(f"{key}-too-many")
+
+    def test_bytes_are_counted_as_they_are_now(self, make, key):
+        journal = make(most_bytes=2 * len(NEW))
+        journal.create(f"{key}-0", OLD, TTL)
+        journal.replace(f"{key}-0", OLD, NEW, TTL)
+        assert journal.size_in_bytes == len(NEW)
+        journal.renew(f"{key}-0", TTL)
+        assert journal.size_in_bytes == len(NEW)
+
+        journal.create(f"{key}-1", NEW, TTL)
+        assert journal.size_in_bytes == 2 * len(NEW)
+        with pytest.raises(StorageUnavailable, match="full"):
+            journal.create(f"{key}-2", b"1", TTL)
+        assert len(journal) == 2
+
+
+class TestSettling:
+    def test_of_what_is_not_in_it_does_nothing(self, journal, key, redis):
+        journal.settle(key, redis, is_emptied=False)
+
+        assert redis.load(key) is None
+
+    def test_keeps_a_change_that_redis_did_not_hear(self, journal, key, copies, redis):
+        seen(key, OLD, redis, copies)
+        journal.replace(key, OLD, NEW, TTL)
+
+        class Away(LocalStore):
+            def replace(self, *_, **__):
+                raise StorageUnavailable("away again")
+
+        with pytest.raises(StorageUnavailable):
+            journal.settle(key, Away(), is_emptied=False)
+
+        assert key in journal
+        settle(journal, redis)
+        assert raw_of(redis.load(key)) == NEW
+
+    def test_loses_no_change_that_is_made_meanwhile(self, journal, key, copies):
+        class Slow(LocalStore):
+            def replace(self, key, expected, raw, *rest, **named):
+                if raw == NEW:
+                    journal.replace(key, NEW, b'{"a":1,"b":2,"d":4}', TTL)
+                return super().replace(key, expected, raw, *rest, **named)
+
+        redis = Slow()
+        seen(key, OLD, redis, copies)
+        journal.replace(key, OLD, NEW, TTL)
+
+        journal.settle(key, redis, is_emptied=False)
+
+        assert key in journal
+        redis.replace(key, NEW, b'{"a":1,"b":2,"c":3}', TTL)
+        settle(journal, redis)
+        assert raw_of(redis.load(key)) == b'{"a":1,"b":2,"c":3,"d":4}'
+
+    def test_gives_up_on_a_record_that_is_written_all_the_time(
+        self, journal, key, copies
+    ):
+        tries = []
+
+        class Busy(LocalStore):
+            def replace(self, *_, **__):
+                tries.append(1)
+                return THEIRS
+
+        redis = Busy()
+        seen(key, OLD, redis, copies)
+        journal.replace(key, OLD, NEW, TTL)
+
+        with pytest.raises(StorageUnavailable, match="at once"):
+            journal.settle(key, redis, is_emptied=False)
+        assert len(tries) == 16
+        assert key in journal
+
+    def test_writes_over_a_damaged_record(self, journal, key, copies, redis):
+        seen(key, OLD, redis, copies)
+        journal.replace(key, OLD, NEW, TTL)
+        redis.replace(key, OLD, b"damaged", TTL)
+
+        settle(journal, redis)
+
+        assert raw_of(redis.load(key)) == NEW
+
+
+class TestASharedFallback:
+    """Two processes and one memory between them, as a cache of Django's would be."""
+
+    @pytest.fixture
+    def shared(self):
+        local = LocalStore()
+        local.is_own_memory = True
+        return local
+
+    def test_shows_what_another_has_written(self, make, shared, key, redis):
+        one, other = make(shared), make(shared)
+        one.create(key, NEW, TTL)
+
+        assert raw_of(other.load(key)) == NEW
+        assert other.replace(key, NEW, BOTH, TTL) is Replacement.DONE
+        assert raw_of(one.load(key)) == BOTH
+
+    def test_keeps_no_memory_of_what_is_settled(self, make, shared, key, redis):
+        journal = make(shared)
+        assert journal.keeps_own_memory
+        journal.create(key, NEW, TTL)
+
+        settle(journal, redis)
+
+        assert list(shared.keys("", limit=10)) == []
