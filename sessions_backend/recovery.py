@@ -27,7 +27,10 @@ logger = logging.getLogger("sessions_backend")
 # Together: Redis's return is noticed within a second.
 PROBE_SECONDS = 0.7
 PAUSE_SECONDS = 0.25
-# What settling one session or restoring all may take.
+# What settling one session may take: a Redis that goes away in the midst of it is not
+# to be waited for any longer than by a probe.
+_STEP_SECONDS = PROBE_SECONDS
+# What restoring all may take.
 _WORK_SECONDS = 10.0
 _LAST_WRITES_SECONDS = 60.0
 _LISTEN_SECONDS = 50.0
@@ -252,13 +255,14 @@ class Recovery:
     def _return(self) -> None:
         """Bring everything back, and let requests ask Redis again."""
         was_away = self._breaker.is_open
-        marker = finish(self._redis.marker())
-        is_emptied = self.is_of_another(marker)
+        with budget.of_seconds(_STEP_SECONDS):
+            is_emptied = self.is_of_another(finish(self._redis.marker()))
         if is_emptied:
             self.restore_lost()
-        elif self._marker is None:
-            self.mark()
-        self._hear_what_ended()
+        with budget.of_seconds(_STEP_SECONDS):
+            if self._marker is None:
+                self.mark()
+            self._hear_what_ended()
         if self._has_moved:
             self._look_at_another_server()
         self._breaker.close()
@@ -267,7 +271,7 @@ class Recovery:
             logger.info("Redis is back.")
         blocking = Blocking(self._redis)
         for key in self._journal.changed_keys():
-            with budget.of_seconds(_WORK_SECONDS):
+            with budget.of_seconds(_STEP_SECONDS):
                 self._journal.settle(key, blocking, is_emptied=is_emptied)
         if self._is_refusing:
             self._is_refusing = False

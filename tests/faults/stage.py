@@ -75,8 +75,14 @@ class Stage:
 
         Nothing waits in a journal then: Redis has heard of every change.
         """
-        wait_until(self._is_whole, seconds=RECOVERY_SECONDS + 8)
-        took = time.monotonic() - healed
+        # On a busy machine the question itself takes its time: what counts is when a
+        # worker was last heard to be without Redis.
+        last_away = healed
+        give_up = healed + RECOVERY_SECONDS + 10
+        while not self._is_whole():
+            last_away = time.monotonic()
+            assert last_away < give_up, "no recovery"
+        took = last_away - healed
         assert took < RECOVERY_SECONDS, f"{took:.2f} s"
 
     def check_nothing_was_lost(self, people: list[Person]) -> None:
@@ -133,6 +139,7 @@ def raised(
     folder: Path,
     *,
     is_away: bool = False,
+    program: Path | str = Valkey.program,
     server_environment: dict[str, str] | None = None,
     **environment: str,
 ) -> Iterator[Stage]:
@@ -142,6 +149,7 @@ def raised(
     With `is_away` Redis is not there when the workers start.
     """
     server = Valkey(folder / "server", *_KEPT, *_SECURED)
+    server.program = program
     server.environment = server_environment or {}
     try:
         if not is_away:

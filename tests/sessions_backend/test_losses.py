@@ -273,6 +273,20 @@ def test_what_only_a_killed_process_has_changed(server, start, tmp_path):
     assert other.ask("read", seen) == {"cart": {}}
 
 
+def test_a_session_begun_meanwhile_if_another_process_is_back_first(server, one, other):
+    server.stop()
+    begun = one.ask("create")
+    assert other.ask("read", begun) == UNAVAILABLE
+    os.kill(one.process.pid, signal.SIGSTOP)
+    begins_again(server, other)
+
+    assert other.ask("read", begun) == ENDED
+
+    os.kill(one.process.pid, signal.SIGCONT)
+    wait_until(partial(is_alone_no_more, one))
+    assert other.ask("read", begun) == {"cart": {}}
+
+
 def test_nothing_when_the_journal_is_full(server, start):
     one = start()
     one.ask("limit_journal", 2)
