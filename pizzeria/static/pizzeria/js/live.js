@@ -7,6 +7,7 @@
   // Whatever the stream says, a page looks once a minute: the database is the truth.
   const LOOK_MS = 60_000;
   const AGAIN_MS = 30_000;
+  const LOGOUT_MS = 4000;
   // A page that nobody looks at gives its connection back.
   const HIDDEN_MS = 60_000;
 
@@ -46,6 +47,22 @@
       if (part) htmx.trigger(part, "live");
       else dirty.delete(id);
     });
+  }
+
+  // Whoever logged out in another window leaves nothing on this one. It looks again when
+  // the logout is through everywhere: a moment earlier the realm would let it in again.
+  function putAway() {
+    const parts = document.querySelectorAll("main [data-live]");
+    parts.forEach((part) => {
+      const words = document.createElement("p");
+      words.className = "stale";
+      words.setAttribute("role", "status");
+      words.textContent = "Your login ended, or what you may see has changed. Looking again…";
+      part.removeAttribute("hx-get");
+      part.replaceChildren(words);
+    });
+    if (parts.length) setTimeout(() => location.reload(), LOGOUT_MS);
+    else again = setTimeout(start, AGAIN_MS);
   }
 
   /* The stream ---------------------------------------------------------------------- */
@@ -93,9 +110,7 @@
       // A restart: EventSource comes back by itself, after the time it was told.
       if (JSON.parse(event.data).reason === "restart") return;
       stop();
-      // The page's own request finds out why, and leads to the login.
-      refresh(() => true);
-      again = setTimeout(start, AGAIN_MS);
+      putAway();
     });
     source.addEventListener("error", () => {
       turn(false);
@@ -127,9 +142,38 @@
     if (age < LOOK_MS) event.preventDefault();
   });
 
+  // What somebody opened or types stays as it is while the page renews itself.
+  let kept = null;
+
+  page.addEventListener("htmx:beforeSwap", (event) => {
+    const part = event.detail.target;
+    const isRenewal = event.detail.requestConfig?.verb === "get";
+    kept = null;
+    if (!isRenewal || !part.matches("[data-live]")) return;
+    kept = {
+      open: [...part.querySelectorAll("details[open][id]")].map(({ id }) => id),
+      typed: [...part.querySelectorAll("input:not([type=hidden])[id]")]
+        .filter((input) => input.value !== input.defaultValue)
+        .map(({ id, value }) => [id, value]),
+    };
+  });
+
+  function putBack() {
+    kept?.open.forEach((id) => {
+      const details = document.getElementById(id);
+      if (details) details.open = true;
+    });
+    kept?.typed.forEach(([id, value]) => {
+      const input = document.getElementById(id);
+      if (input) input.value = value;
+    });
+    kept = null;
+  }
+
   page.addEventListener("htmx:afterSwap", (event) => {
     const part = document.getElementById(event.detail.target.id);
     if (!part?.matches("[data-live]")) return;
+    putBack();
     dirty.delete(part.id);
     seen.set(part, Date.now());
     shownAt = Date.now();
