@@ -58,7 +58,7 @@ def test_opens_with_ten_failures_in_ten_seconds_whatever_lies_between(breaker, o
 
 def test_failures_of_long_ago_do_not_count(breaker, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     for _ in range(9):
         fail(breaker, 1)
         breaker.note_success()
