@@ -17,6 +17,10 @@ def main() -> None:
     import django  # noqa: PLC0415
 
     django.setup()
+    from django.urls import get_resolver  # noqa: PLC0415
+
+    # Imported once, not by each of them.
+    assert get_resolver().url_patterns
     children = []
     for number in range(count):
         child = os.fork()

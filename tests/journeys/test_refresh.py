@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 PROCESSES = 20
 # A busy machine may take long to start so many; what is measured begins later.
-PATIENT = 60
+PATIENT = 120
 
 
 class Crowd:
