@@ -326,7 +326,7 @@ class TestKitchen:
 
         ages = chef.page.locator(".age")
 
-        assert ages.all_inner_texts() == ["Late, 15 min", "9 min", "2 min"]
+        assert ages.all_inner_texts() == ["Late, 15 min", "Hurry, 9 min", "2 min"]
         looks = ages.evaluate_all(
             """ages => ages.map(age => {
               const shape = getComputedStyle(age, "::before");

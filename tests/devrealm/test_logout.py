@@ -12,18 +12,22 @@ from tests.devrealm.relying_party import claims, header
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
+def goodbye(party, query=""):
+    return f"{party.realm.shop_url}/auth/logged-out{query}"
+
+
 class TestWithAnIdToken:
     def test_ends_at_once_and_goes_back_to_the_shop(self, party, listener):
         tokens = party.log_in()
 
         answer = party.log_out(
             id_token_hint=tokens["id_token"],
-            post_logout_redirect_uri=f"{party.realm.shop_url}/auth/logged-out",
+            post_logout_redirect_uri=goodbye(party),
             state="the-state",
         )
 
         assert answer.status_code == 302
-        assert answer.headers["location"] == f"{party.realm.shop_url}/?state=the-state"
+        assert answer.headers["location"] == goodbye(party, "?state=the-state")
         assert party.ask().status_code == 200
         refused = party.refresh(tokens["refresh_token"])
         assert refused.json()["error_description"] == "Session not active"
@@ -37,16 +41,16 @@ class TestWithAnIdToken:
             f"{party.realm.protocol_url}/logout",
             data={
                 "id_token_hint": tokens["id_token"],
-                "post_logout_redirect_uri": f"{party.realm.shop_url}/auth/logged-out",
+                "post_logout_redirect_uri": goodbye(party),
             },
         )
 
-        assert answer.headers["location"] == f"{party.realm.shop_url}/auth/logged-out"
+        assert answer.headers["location"] == goodbye(party)
         assert party.refresh(tokens["refresh_token"]).status_code == 400
 
     def test_a_second_time_still_leads_back(self, party):
         tokens = party.log_in()
-        back = f"{party.realm.shop_url}/auth/logged-out"
+        back = goodbye(party)
         hint = tokens["id_token"]
         party.log_out(id_token_hint=hint, post_logout_redirect_uri=back)
 
@@ -98,21 +102,19 @@ class TestWithoutAHint:
         tokens = party.log_in()
         page = party.log_out(
             client_id=party.realm.client_id,
-            post_logout_redirect_uri=f"{party.realm.shop_url}/auth/logged-out",
+            post_logout_redirect_uri=goodbye(party),
             state="the-state",
         )
 
         answer = _confirm(party, page)
 
-        assert answer.headers["location"] == f"{party.realm.shop_url}/?state=the-state"
+        assert answer.headers["location"] == goodbye(party, "?state=the-state")
         assert party.refresh(tokens["refresh_token"]).status_code == 400
 
     def test_an_address_needs_its_client(self, party):
         party.log_in()
 
-        answer = party.log_out(
-            post_logout_redirect_uri=f"{party.realm.shop_url}/auth/logged-out"
-        )
+        answer = party.log_out(post_logout_redirect_uri=goodbye(party))
 
         assert answer.status_code == 400
 

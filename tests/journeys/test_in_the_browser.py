@@ -88,6 +88,8 @@ def test_the_whole_story(
     assert "Ready" in customer.page.inner_text("main")
     customer.page.get_by_role("button", name="Log out").click()
     customer.page.wait_for_url(lambda url: url.startswith(shop.url))
+    customer.page.get_by_role("heading", name="You are logged out.").wait_for()
+    customer.page.goto("/menu/")
     customer.page.get_by_label("Main").get_by_text("Log in").wait_for()
 
     assert api.http.get("/cart/").status_code == 401

@@ -35,7 +35,7 @@ def test_a_store_that_keeps_it_passes(environment, tmp_path):
 
     said = run_contract(environment, tmp_path)
 
-    assert re.search(r"^2\d passed", said, re.MULTILINE), said
+    assert re.search(r"^3\d passed", said, re.MULTILINE), said
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_a_store_that_keeps_it_passes(environment, tmp_path):
 )
 def test_a_store_that_breaks_it_fails(environment, tmp_path, right, wrong, complaint):
     source = THEIRS.read_text()
-    assert source.count(right) == 1
-    (tmp_path / THEIRS.name).write_text(source.replace(right, wrong))
+    assert right in source
+    (tmp_path / THEIRS.name).write_text(source.replace(right, wrong, 1))
 
     said = run_contract(environment, tmp_path, "-k", complaint)
 
@@ -94,4 +94,4 @@ def test_the_readme_tells_how(environment, tmp_path):
 
     said = run_contract(environment, tmp_path)
 
-    assert re.search(r"^2\d passed", said, re.MULTILINE), said
+    assert re.search(r"^3\d passed", said, re.MULTILINE), said

@@ -202,7 +202,7 @@ class TestSlotsThatMove:
     def test_no_update_is_lost_while_slots_move(self, cluster, store):
         """Two writers add to a record all the time that its slot travels around."""
         key, is_over = "session:counter", threading.Event()
-        store.create(key, b"", 600)
+        store.create(key, b"-", 600)
         added: Counter[bytes] = Counter()
 
         def add(sign):
