@@ -85,7 +85,7 @@ types: $(INSTALLED)
 docs: $(INSTALLED)
 	$(RUN) -m docs.reference --write
 	$(LIKE_PRODUCTION) $(RUN) -m docs.access --write
-	$(LIKE_PRODUCTION) $(RUN) manage.py spectacular --file docs/openapi.yaml
+	$(LIKE_PRODUCTION) APP_URL=http://localhost:8080 $(RUN) manage.py spectacular --file docs/openapi.yaml
 	$(RUN) -m pytest -q tests/test_docs.py
 
 check: lint types

@@ -335,7 +335,7 @@ class TestRefusal:
 
         self.is_refused(answer, redis_client)
 
-    @pytest.mark.parametrize("changes", ALSO_FORGED, ids=lambda x: ALSO_FORGED.index(x))
+    @pytest.mark.parametrize("changes", ALSO_FORGED, ids=ALSO_FORGED.index)
     def test_of_other_forgeries(
         self, issuer: Issuer, session_key, redis_client, changes
     ):
