@@ -11,6 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+# Seconds; longer than any test takes, which ends them all.
+_LIFE = 300
+
 
 def main() -> None:
     folder, count, session = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -26,7 +29,8 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             _visit(folder, number, session)
-            # As a worker ends: without the parent's own end.
+            # A worker lives on, and what it does beside requests with it.
+            time.sleep(_LIFE)
             os._exit(0)
         children.append(child)
         (folder / f"pid-{number}").write_text(str(child))
