@@ -75,7 +75,8 @@ def count(kind: Kind, period: Period, *groups: str) -> Groups:
     """
     Count one kind over a period, grouped by DAY, WEEKDAY (1 is Monday) or KEY.
 
-    Two queries, whatever the period: one over closed days, one over open ones.
+    Three queries, whatever the period: how far the books are closed, then one over
+    the closed days and one over the open ones.
     """
     closed_until = ClosedDay.last()
     open_from = period.first
