@@ -43,6 +43,8 @@ def _missing_tools() -> dict[str, str]:
     return missing
 
 
+# First: xdist reads the groups in a hook of its own.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = _missing_tools()
     if lacking := REQUIRED & missing.keys():

