@@ -26,6 +26,8 @@ class EngineSettings:
     key_prefix: str
     budget_seconds: float
     is_redis_enabled: bool
+    saves_every_request: bool
+    age_seconds: int
     absolute_age_seconds: int | None
     is_strict: bool
     has_near_cache: bool
@@ -52,6 +54,8 @@ def load() -> EngineSettings:
         key_prefix=getattr(settings, "SESSION_REDIS_KEY_PREFIX", "session:"),
         budget_seconds=getattr(settings, "SESSION_REDIS_BUDGET_MS", 250) / 1000,
         is_redis_enabled=getattr(settings, "SESSION_REDIS_ENABLED", True),
+        saves_every_request=settings.SESSION_SAVE_EVERY_REQUEST,
+        age_seconds=settings.SESSION_COOKIE_AGE,
         absolute_age_seconds=None if absolute_age is None else int(absolute_age),
         is_strict=getattr(settings, "SESSION_STRICT", False),
         has_near_cache=getattr(settings, "SESSION_NEAR_CACHE", False),

@@ -31,7 +31,7 @@ class SessionStore(StoredSession):
         waiting = budget.current()
         former = waiting.outage
         try:
-            self._get_session()  # type: ignore[attr-defined]  # not in the stubs
+            self._get_session()
         except StorageUnavailable:
             waiting.outage = former
             return False
@@ -56,13 +56,13 @@ class SessionStore(StoredSession):
     @property
     def created_at(self) -> datetime | None:
         """When the absolute life began; None while SESSION_ABSOLUTE_AGE is not set."""
-        self._get_session()  # type: ignore[attr-defined]  # not in the stubs
+        self._get_session()
         return None if self._lifetime is None else self._lifetime.created_at
 
     @property
     def expires_at(self) -> datetime | None:
         """When the session ends however busy it is; None if nothing says so."""
-        self._get_session()  # type: ignore[attr-defined]  # not in the stubs
+        self._get_session()
         return None if self._lifetime is None else self._lifetime.expires_at
 
     @property
@@ -78,7 +78,7 @@ class SessionStore(StoredSession):
 
     def restart_lifetime(self) -> None:
         """Begin the absolute life anew, as a login does."""
-        self._get_session()  # type: ignore[attr-defined]  # not in the stubs
+        self._get_session()
         if fresh := self._fresh_lifetime():
             self._lifetime = fresh
             self.modified = True

@@ -12,6 +12,7 @@ and never ids, so that with the secret no dump of Redis holds a cookie.
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 from typing import Self, TypeGuard
 
 from sessions_backend import conf
@@ -28,7 +29,7 @@ SUPERSEDED_PREFIX = f"{AUXILIARY_PREFIX}superseded:"
 # When what was restored under a name had been seen, for a minute.
 RESTORED_PREFIX = f"{AUXILIARY_PREFIX}restored:"
 LEASE_PREFIX = f"{AUXILIARY_PREFIX}lease:"
-_ID = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII)
+_matches_id = re.compile(r"[A-Za-z0-9_-]{8,128}", re.ASCII).fullmatch
 # As long as the ids that the engine makes: 160 bits.
 _NAME_DIGITS = 40
 
@@ -50,7 +51,7 @@ class RecordName(str):
 
 def is_id(text: object) -> TypeGuard[str]:
     """Say whether this may be an id or a record's name; all else leads nowhere."""
-    return isinstance(text, str) and _ID.fullmatch(text) is not None
+    return isinstance(text, str) and _matches_id(text) is not None
 
 
 def record_name(session_key: str) -> RecordName:
@@ -85,6 +86,7 @@ def restored_key(record_key: str) -> str:
     return RESTORED_PREFIX + name_of(record_key)
 
 
+@lru_cache(maxsize=1024)
 def user_list_key(user_id: str) -> str:
     """Return the key of the list of a user's sessions, a sorted set by end."""
     return f"{AUXILIARY_PREFIX}user:{_sha256(user_id)}"

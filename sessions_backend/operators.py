@@ -178,20 +178,27 @@ def revoke_all(user_id: object, *, keep: str | None = None) -> int:
 
 def repair_lists(*, on_progress: Callable[[int], None] | None = None) -> int:
     """Put every session of a user on that user's list; return how many there are."""
-    count = 0
+    count, listed = 0, _Listed()
     for found in all_sessions(limit=MOST_SEARCHED):
         if found.user_id is None:
             continue
-        ttl = min(max(int(found.seconds_left), 1), LONGEST_SECONDS)
-        failover.store().renew(
-            names.record_key(found.name),
-            ttl,
-            listed_in=names.user_list_key(found.user_id),
-        )
+        list_key = names.user_list_key(found.user_id)
+        if found.name not in listed[list_key]:
+            ttl = min(max(int(found.seconds_left), 1), LONGEST_SECONDS)
+            key = names.record_key(found.name)
+            failover.store().renew(key, ttl, listed_in=list_key)
         count += 1
         if on_progress is not None and count % _PROGRESS_EVERY == 0:
             on_progress(count)
     return count
+
+
+class _Listed(dict[str, set[str]]):
+    """The names in each list, which is asked for once."""
+
+    def __missing__(self, list_key: str) -> set[str]:
+        self[list_key] = found = set(failover.store().listed(list_key))
+        return found
 
 
 def known_here() -> list[Found]:

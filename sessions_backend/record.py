@@ -25,15 +25,15 @@ _DEEPEST = 200
 _SCALARS = (str, int, float, bool, type(None))
 
 
-def encode(record: Record) -> bytes:
+def encode(record: Record, *, known: bytes | None = None) -> bytes:
     """
-    Write a session as JSON.
+    Write a session as JSON; `known` is what it was read from or written as before.
 
     :raises UnstorableValue: if a value would come back as another one
     """
     try:
         raw = orjson.dumps(record, default=_as_list)
-        if orjson.loads(raw) == record:
+        if raw == known or orjson.loads(raw) == record:
             return raw
     except (TypeError, ValueError):
         pass

@@ -61,6 +61,7 @@ class _Left(NamedTuple):
 class StoredSession(SessionBase):
     """The part of the engine that speaks to the store."""
 
+    accessed = False
     _session_cache: Record
     _raw: bytes | None = None
     _remaining: float = 0.0
@@ -75,7 +76,6 @@ class StoredSession(SessionBase):
         # As SessionBase does, but for its serializer, which records do not use: to
         # look that up is a twentieth of all that a load costs.
         self._session_key = session_key
-        self.accessed = False
         self._seals = sealing.seals()
 
     @property
@@ -83,12 +83,15 @@ class StoredSession(SessionBase):
         """What Django's own `encode` and `decode` use, which the engine does not."""
         return import_string(settings.SESSION_SERIALIZER)
 
+    def get_session_cookie_age(self) -> int:
+        # As Django has it, from where its settings are not looked up each time.
+        return conf.load().age_seconds
+
     def get_expiry_age(self, **kwargs: Any) -> int:
         age = cut(super().get_expiry_age(**kwargs))
         return self._at_most_until_the_end(age, **kwargs)
 
-    def _validate_session_key(self, key: object) -> bool:
-        return names.is_id(key)
+    _validate_session_key = staticmethod(names.is_id)
 
     def _get_new_session_key(self) -> str:
         # Nobody is asked whether it is free: create() finds out on the same trip.
@@ -99,6 +102,16 @@ class StoredSession(SessionBase):
 
     # Reading ------------------------------------------------------------------
 
+    def _get_session(self, no_load: bool = False) -> Record:
+        # As SessionBase does, but without an exception for each session that is read.
+        self.accessed = True
+        if not hasattr(self, "_session_cache"):
+            is_new = no_load or self.session_key is None
+            self._session_cache = {} if is_new else self.load()
+        return self._session_cache
+
+    _session = property(_get_session)
+
     async def _ensure_loaded(self, store: AsyncStore) -> None:
         if hasattr(self, "_session_cache"):
             return
@@ -107,18 +120,20 @@ class StoredSession(SessionBase):
         )
 
     async def _load(self, store: AsyncStore) -> Record:
-        if settings.SESSION_SAVE_EVERY_REQUEST:
+        if self.session_key is None:
+            return {}
+        if conf.load().saves_every_request:
             renewed = await self._load_renewed(store)
             if renewed is not None:
                 return renewed
-        loaded = await self._read(store) if self.session_key else None
+        loaded = await self._read(store)
         if loaded is None:
             self._session_key = None
             return {}
-        data, raw, remaining, lifetime = loaded
-        if not hasattr(self, "_session_cache"):
-            self._raw, self._remaining, self._lifetime = raw, remaining, lifetime
-            self._listed_for = data.get(USER_ID)
+        if hasattr(self, "_session_cache"):
+            return loaded[0]
+        data, self._raw, self._remaining, self._lifetime = loaded
+        self._listed_for = data.get(USER_ID)
         return data
 
     async def _load_renewed(self, store: AsyncStore) -> Record | None:
@@ -129,7 +144,7 @@ class StoredSession(SessionBase):
         knows of it has to be what it still holds. None if that is not so.
         """
         key = self._key()
-        known = await store.known(key) if self.session_key else None
+        known = await store.known(key)
         if known is None or hasattr(self, "_session_cache"):
             return None
         try:
@@ -180,17 +195,18 @@ class StoredSession(SessionBase):
         if isinstance(stored, Unreadable):
             damaged.note_unreadable(key, stored.reason)
             return None
+        raw, remaining = stored.raw, stored.remaining
         try:
-            data = self._seals.decode(stored.raw, key)
+            data = self._seals.decode(raw, key)
             lifetime = self._take_lifetime(data)
             if "_session_expiry" in data:
                 lifetimes.check_expiry(data)
         except DamagedRecord as error:
-            await damaged.set_aside(store, key, stored.raw, str(error))
+            await damaged.set_aside(store, key, raw, str(error))
             return None
         if lifetime and lifetime.remaining_seconds(datetime.now(UTC)) <= 0:
             return None
-        return data, stored.raw, stored.remaining, lifetime
+        return data, raw, remaining, lifetime
 
     async def _read_superseded(
         self, store: AsyncStore
@@ -424,7 +440,7 @@ class StoredSession(SessionBase):
         if self._lifetime is None:
             self._lifetime = self._fresh_lifetime()
         stored = self._as_stored()
-        raw = record.encode(stored)
+        raw = record.encode(stored, known=self._raw)
         record.demand_size(raw, stored, most=conf.load().most_bytes)
         return raw
 
@@ -484,7 +500,9 @@ class StoredSession(SessionBase):
         if "_session_expiry" in self._session_cache:
             return min(int(self.get_expiry_age()), _LONGEST_TTL)
         # As Django has it, without asking for the time first.
-        age = self._at_most_until_the_end(self.get_session_cookie_age())
+        age = self.get_session_cookie_age()
+        if self._lifetime is not None:
+            age = self._at_most_until_the_end(age)
         return min(int(age), _LONGEST_TTL)
 
     def _at_most_until_the_end(self, age: int, **kwargs: Any) -> int:

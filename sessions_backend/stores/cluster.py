@@ -82,7 +82,6 @@ class ClusterTransport:
         self,
         commands: tuple[Command, ...],
         deadline: float,
-        *,
         is_repeatable: bool,
         preamble: Preamble | None = None,
     ) -> list[Any]:

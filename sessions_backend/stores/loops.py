@@ -53,7 +53,6 @@ class LoopTransport:
         self,
         commands: tuple[Command, ...],
         deadline: float,
-        *,
         is_repeatable: bool,
         preamble: Preamble | None = None,
     ) -> list[Any]:

@@ -3,10 +3,13 @@
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import lru_cache
 from itertools import repeat
+from time import monotonic
 from typing import Any
 
 import hiredis
+from hiredis import ReplyError
 from redis.exceptions import RedisError
 
 from sessions_backend import budget as budgets
@@ -19,6 +22,7 @@ from sessions_backend.stores.base import (
     Successor,
     Unreadable,
 )
+from sessions_backend.stores.lists import Lists, bulk, pruning
 from sessions_backend.stores.scripts import REPLACE, REWRITE, Script
 from sessions_backend.stores.transport import Command, Preamble, Transport
 
@@ -33,10 +37,9 @@ _MISSING = -2
 _SCAN_COUNT = 500
 # What is pipelined at most, so that no request of an operator holds up the others.
 _BATCH = 1000
+_TTL = b"*2\r\n$3\r\nTTL\r\n%b"
 # More logouts than a process could miss while it connects again.
 _ENDED_KEPT = 10_000
-# What the clocks of two machines may differ by, in the worst case.
-_CLOCKS_DIFFER_SECONDS = 2 * 3600
 # Until then every process has given back what it knows.
 _SETTLING = 60
 _WRITE_REFUSALS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
@@ -53,6 +56,7 @@ class Refused(RedisError):
 class RedisStore:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self._lists = Lists(transport)
         # Until it says otherwise. It costs a third less than the script.
         self._knows_ifeq = True
 
@@ -77,12 +81,13 @@ class RedisStore:
     async def create(
         self, key: str, raw: bytes, ttl: int, *, listed_in: str | None = None
     ) -> bool:
-        done, *_ = await self._ask(
-            _command("SET", key, raw, "NX", "EX", ttl), *_listing(key, listed_in, ttl)
-        )
+        listing = self._lists.adding(key, listed_in, ttl)
+        done, *_ = await self._ask(_command("SET", key, raw, "NX", "EX", ttl), *listing)
         if done is None:
             await self._take_off_list(key, listed_in)
-        return done is not None
+            return False
+        self._lists.note(listing, key, ttl)
+        return True
 
     async def replace(
         self,
@@ -93,7 +98,7 @@ class RedisStore:
         *,
         listed_in: str | None = None,
     ) -> Replacement | bytes:
-        listing = _listing(key, listed_in, ttl)
+        listing = self._lists.adding(key, listed_in, ttl)
         if expected is None:
             set_it = _command("SET", key, raw, "XX", "EX", ttl)
             done, *_ = await self._ask(set_it, *listing)
@@ -103,6 +108,7 @@ class RedisStore:
         if present == raw:
             # If these bytes stood there before, they are this call's own, sent again
             # after a connection broke before its reply, or another writer's.
+            self._lists.note(listing, key, ttl)
             return Replacement.DONE
         if present is not None:
             return present
@@ -124,22 +130,24 @@ class RedisStore:
         return outcomes
 
     async def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
-        done, *_ = await self._ask(
-            _command("EXPIRE", key, ttl), *_listing(key, listed_in, ttl)
-        )
+        listing = self._lists.adding(key, listed_in, ttl)
+        done, *_ = await self._ask(_command("EXPIRE", key, ttl), *listing)
         if not done:
             await self._take_off_list(key, listed_in)
-        return bool(done)
+            return False
+        self._lists.note(listing, key, ttl)
+        return True
 
     async def load_renewed(
         self, key: str, ttl: int, *, listed_in: str | None = None
     ) -> Stored | Unreadable | None:
+        listing = self._lists.adding(key, listed_in, ttl)
         raw, *_ = await self._ask(
-            _command("GETEX", key, "EX", ttl),
-            *_listing(key, listed_in, ttl),
-            tolerated="WRONGTYPE",
+            _command("GETEX", key, "EX", ttl), *listing, tolerated="WRONGTYPE"
         )
-        if type(raw) is not bytes:
+        if type(raw) is bytes:
+            self._lists.note(listing, key, ttl)
+        else:
             await self._take_off_list(key, listed_in)
         return loaded(raw, ttl, conf.load().longest_read)
 
@@ -199,13 +207,17 @@ class RedisStore:
                 return
 
     async def listed(self, list_key: str) -> list[str]:
-        after = f"({int(time.time())}"
+        # Whoever looks is to find what is renewed from now on.
+        self._lists.forget()
+        now = int(time.time())
         _, found = await self._ask(
-            _prune(list_key), _command("ZRANGE", list_key, after, "+inf", "BYSCORE")
+            pruning(list_key, now),
+            _command("ZRANGE", list_key, f"({now}", "+inf", "BYSCORE"),
         )
         return [name.decode("utf-8", "replace") for name in found]
 
     async def unlist(self, list_key: str, names: Sequence[str]) -> None:
+        self._lists.forget()
         for batch in _batches(names):
             await self._ask_one("ZREM", list_key, *batch)
 
@@ -265,6 +277,8 @@ class RedisStore:
     async def restore(self, records: Mapping[str, Stored]) -> list[str]:
         """Create the records that are missing; return the keys of the others."""
         present: list[str] = []
+        # The lists were lost as well.
+        self._lists.forget()
         for batch in _batches(list(records.items())):
             replies = await self._ask(
                 *(
@@ -316,7 +330,7 @@ class RedisStore:
             if done is None:
                 present = await self._ask_one("GET", key)
                 return present
-            if type(done) is not hiredis.ReplyError:
+            if type(done) is not ReplyError:
                 return raw
             self._knows_ifeq, listing = False, ()
         answer = await self._run(REPLACE, key, expected, raw, ttl, beside=listing)
@@ -337,7 +351,7 @@ class RedisStore:
     ) -> Any:
         call = pack(("EVALSHA", script.sha, 1, key, *arguments))
         reply, *_ = await self._ask((key, call), *beside, tolerated="NOSCRIPT")
-        if isinstance(reply, hiredis.ReplyError):
+        if isinstance(reply, ReplyError):
             # Redis was restarted or its scripts flushed; this also loads it again.
             health.count("reloaded_scripts")
             logger.info("Redis has lost a script; it was given it again.")
@@ -360,7 +374,7 @@ class RedisStore:
         unknown = [
             position
             for position, answer in enumerate(answers)
-            if isinstance(answer, hiredis.ReplyError)
+            if isinstance(answer, ReplyError)
         ]
         again = [packed("EVAL", script.source, *calls[place]) for place in unknown]
         replies = await self._ask(*again) if again else []
@@ -379,24 +393,19 @@ class RedisStore:
         if budget.remaining <= 0:
             budget.outage = StorageUnavailable("The request's time is used up.")
             raise budget.outage
-        started = time.monotonic()
+        started = monotonic()
         try:
             replies = await self._transport.exchange(
-                commands,
-                started + budget.remaining,
-                is_repeatable=is_repeatable,
-                preamble=preamble,
+                commands, started + budget.remaining, is_repeatable, preamble
             )
         except (RedisError, OSError, hiredis.HiredisError) as error:
             budget.outage = StorageUnavailable(f"Redis cannot be reached: {error}")
             # Without its frames: they hold what was sent.
             raise budget.outage from error.with_traceback(None)
         finally:
-            budget.remaining -= time.monotonic() - started
+            budget.remaining -= monotonic() - started
         for reply in replies:
-            if type(reply) is hiredis.ReplyError and not str(reply).startswith(
-                tolerated
-            ):
+            if type(reply) is ReplyError and not str(reply).startswith(tolerated):
                 budget.outage = StorageUnavailable(f"Redis refuses: {reply}")
                 raise budget.outage from Refused(str(reply))
         return replies
@@ -408,7 +417,8 @@ def reading(key: str, most: int) -> tuple[Command, Command]:
 
     GETRANGE costs what GET costs, and brings just enough of what is no session to tell.
     """
-    return (key, pack(("GETRANGE", key, 0, most))), (key, pack(("TTL", key)))
+    name = bulk(key)
+    return (key, _getrange(most) % name), (key, _TTL % name)
 
 
 def loaded(raw: Any, remaining: Any, most: int) -> Stored | Unreadable | None:
@@ -423,6 +433,11 @@ def loaded(raw: Any, remaining: Any, most: int) -> Stored | Unreadable | None:
     return Stored(raw, remaining if remaining != -1 else float("inf"))
 
 
+@lru_cache(maxsize=1)
+def _getrange(most: int) -> bytes:
+    return b"*4\r\n$8\r\nGETRANGE\r\n%b$1\r\n0\r\n" + bulk(most)
+
+
 def _command(name: str, key: str, *arguments: Any) -> Command:
     return key, pack((name, key, *arguments))
 
@@ -431,25 +446,6 @@ def _announcement(key: str) -> Command:
     """Tell the processes that hold a copy of this key that it is no longer true."""
     add = ("XADD", names.ENDED, "MAXLEN", "~", _ENDED_KEPT, "*", "key", key)
     return names.ENDED, pack(add)
-
-
-def _listing(key: str, list_key: str | None, ttl: int) -> Sequence[Command]:
-    if list_key is None:
-        return ()
-    ends_at = int(time.time()) + ttl
-    return (
-        _prune(list_key),
-        _command("ZADD", list_key, ends_at, names.name_of(key)),
-        # The list lives as long as its longest session.
-        _command("EXPIRE", list_key, ttl, "NX"),
-        _command("EXPIRE", list_key, ttl, "GT"),
-    )
-
-
-def _prune(list_key: str) -> Command:
-    # A process whose clock is wrong is not to take others' sessions off the list.
-    ended_at = int(time.time()) - _CLOCKS_DIFFER_SECONDS
-    return _command("ZREMRANGEBYSCORE", list_key, "-inf", ended_at)
 
 
 def _batches[Item](items: Sequence[Item]) -> list[Sequence[Item]]:

@@ -40,15 +40,25 @@ class BlockingTransport:
         self,
         commands: tuple[Command, ...],
         deadline: float,
-        *,
         is_repeatable: bool,
         preamble: Preamble | None = None,
     ) -> list[Any]:
-        request = b"".join([packed for _, packed in commands])
+        request, count = b"".join([packed for _, packed in commands]), len(commands)
+        wire: Wire | None = getattr(self._local, "wire", None)
         try:
-            replies = self._exchange(
-                request, len(commands), deadline, is_repeatable, preamble
-            )
+            if wire is None or not wire.is_open:
+                replies = self._exchange_anew(request, count, deadline, preamble)
+            else:
+                try:
+                    replies = wire.exchange(request, count, deadline, preamble)
+                except ConnectionError as error:
+                    # Closed while it lay idle, most likely: by Redis's own time-out, a
+                    # restart, a failover. Worth one new connection, not more.
+                    self.breaks += 1
+                    note_broken(error)
+                    if not is_repeatable:
+                        raise
+                    replies = self._exchange_anew(request, count, deadline, preamble)
         except BaseException:
             self.breaks += 1
             raise
@@ -70,26 +80,10 @@ class BlockingTransport:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
 
-    def _exchange(
-        self,
-        request: bytes,
-        count: int,
-        deadline: float,
-        is_repeatable: bool,  # every caller names it
-        preamble: Preamble | None,
+    def _exchange_anew(
+        self, request: bytes, count: int, deadline: float, preamble: Preamble | None
     ) -> list[Any]:
-        wire: Wire | None = getattr(self._local, "wire", None)
-        if wire is not None and wire.is_open:
-            try:
-                return wire.exchange(request, count, deadline, preamble)
-            except ConnectionError as error:
-                # Closed while it lay idle, most likely: by Redis's own time-out, a
-                # restart, a failover. Worth one new connection, not more.
-                self.breaks += 1
-                note_broken(error)
-                if not is_repeatable:
-                    raise
-        elif not self._may_open_another():
+        if not self._may_open_another():
             return self._exchange_in_turn(request, count, deadline, preamble)
         wire = self._local.wire = self._opened(deadline)
         return wire.exchange(request, count, deadline, preamble)

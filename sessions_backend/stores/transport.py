@@ -38,7 +38,6 @@ class Transport(Protocol):
         self,
         commands: tuple[Command, ...],
         deadline: float,
-        *,
         is_repeatable: bool,
         preamble: Preamble | None = None,
     ) -> list[Any]:

@@ -88,14 +88,23 @@ class Wire:
         """
         if preamble is not None and preamble.name != self._told:
             return self._tell_and_exchange(preamble, request, count, deadline)
+        reader = self._reader
+        take = reader.gets
         try:
-            replies = self._replies_of(self._first_chunk(request, deadline))
-            while len(replies) < count:
-                replies += self._replies_of(self._receive_until(deadline))
+            reader.feed(self._first_chunk(request, deadline))
+            replies = [take() for _ in range(count)]
+            while replies[-1] is _NOTHING_YET:
+                reader.feed(self._receive_until(deadline))
+                replies = [
+                    take() if reply is _NOTHING_YET else reply for reply in replies
+                ]
         except BaseException:
             # What is still on its way would be taken for the next call's reply.
             self.close()
             raise
+        if reader.has_data():
+            self.close()
+            raise ConnectionError("Redis has said more than it was asked.")
         return replies
 
     def close(self) -> None:

@@ -48,7 +48,12 @@ class Contender(Protocol):
 
 
 def prepared(contender: Contender, operation: str) -> Step:
-    settings.SESSION_SAVE_EVERY_REQUEST = operation == "renew"
+    is_renewing = operation == "renew"
+    if is_renewing is not settings.SESSION_SAVE_EVERY_REQUEST:
+        from sessions_backend import conf  # noqa: PLC0415
+
+        settings.SESSION_SAVE_EVERY_REQUEST = is_renewing
+        conf.load.cache_clear()
     step: Step = getattr(contender, operation)()
     return step
 
@@ -190,9 +195,9 @@ def measure(
         operation: {contender.name: [] for contender in contenders}
         for operation in operations
     }
-    for turn in range(rounds):
-        first = turn % len(contenders)
-        for operation in operations:
+    for operation in operations:
+        for turn in range(rounds):
+            first = turn % len(contenders)
             for contender in contenders[first:] + contenders[:first]:
                 step = prepared(contender, operation)
                 started = time.perf_counter()

@@ -99,12 +99,12 @@ def main(url: str, options: dict[str, Any]) -> None:
 
 
 def _words() -> dict[str, Callable[..., Any]]:
-    from sessions_backend import failover, index  # noqa: PLC0415
+    from sessions_backend import failover, index, names  # noqa: PLC0415
     from sessions_backend.engine import SessionStore  # noqa: PLC0415
 
-    def create() -> str:
+    def create(**more: Any) -> str:
         session = SessionStore()
-        session["cart"] = {}
+        session.update({"cart": {}, **more})
         session.save()
         return str(session.session_key)
 
@@ -141,6 +141,9 @@ def _words() -> dict[str, Callable[..., Any]]:
         "ready": lambda: True,
         "pid": os.getpid,
         "create": create,
+        "log_in": lambda user_id: create(_auth_user_id=user_id),
+        "listed": lambda user_id: failover.store().listed(names.user_list_key(user_id)),
+        "renew": lambda key: SessionStore(key).renew(),
         "read": read,
         "add": add,
         "add_at": add_at,

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -467,12 +468,46 @@ class TestSaveEveryRequest:
     def test_a_load_moves_the_end(self, login, redis_client):
         key = f"{PREFIX}{login.session_key}"
         redis_client.expire(key, 100)
-        redis_client.zadd(names.user_list_key("luigi"), {login.session_key: 1})
 
         assert opened(login)["_auth_user_id"] == "luigi"
 
         assert redis_client.ttl(key) > 100
+
+    def test_the_list_hears_of_it_once_in_a_tenth_of_the_age(self, login, redis_client):
+        redis_client.config_resetstat()
+        for _ in range(5):
+            assert opened(login)["_auth_user_id"] == "luigi"
+
+        assert "cmdstat_zadd" not in redis_client.info("commandstats")
+        ends_at = redis_client.zscore(names.user_list_key("luigi"), login.session_key)
+        assert ends_at - time.time() == pytest.approx(
+            1.1 * settings.SESSION_COOKIE_AGE, abs=5
+        )
+        assert (
+            redis_client.ttl(names.user_list_key("luigi")) > settings.SESSION_COOKIE_AGE
+        )
+
+        with override_settings(SESSION_COOKIE_AGE=2 * settings.SESSION_COOKIE_AGE):
+            assert opened(login)["_auth_user_id"] == "luigi"
+        later = redis_client.zscore(names.user_list_key("luigi"), login.session_key)
+        assert later > ends_at + settings.SESSION_COOKIE_AGE
+
+    def test_who_looks_at_an_evicted_list_has_it_made_anew(self, login, redis_client):
+        redis_client.delete(names.user_list_key("luigi"))
+
+        assert listed("luigi") == []
+        assert opened(login)["_auth_user_id"] == "luigi"
+
         assert listed("luigi") == [login.session_key]
+
+    def test_a_broken_connection_lists_all_anew(self, login, redis_client):
+        redis_client.delete(names.user_list_key("luigi"))
+        redis_client.client_kill_filter(_type="normal", skipme=True)
+
+        for _ in range(2):
+            assert opened(login)["_auth_user_id"] == "luigi"
+
+        assert redis_client.zscore(names.user_list_key("luigi"), login.session_key)
 
     def test_what_another_process_wrote_is_read(self, login, redis_client):
         key = f"{PREFIX}{login.session_key}"

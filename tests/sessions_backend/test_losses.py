@@ -337,6 +337,18 @@ def test_an_evicted_session(client, one):
     assert one.ask("read", kept) == {"cart": {}}
 
 
+def test_an_evicted_list_until_its_sessions_are_renewed(client, one):
+    session = one.ask("log_in", "luigi")
+    assert one.ask("listed", "luigi") == [session]
+
+    (evicted,) = client.keys("sessions:user:*")
+    client.delete(evicted)
+
+    assert one.ask("listed", "luigi") == []
+    one.ask("renew", session)
+    assert one.ask("listed", "luigi") == [session]
+
+
 def test_an_evicted_revocation(client, one):
     session = one.ask("create")
     one.ask("link", "issuer|sid", session)

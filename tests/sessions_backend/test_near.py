@@ -180,7 +180,8 @@ class TestItsConnection:
                 redis_client.client_kill_filter(_id=client["id"])
         redis_client.set(f"{PREFIX}{session.session_key}", '{"cart": {"b": 2}}', ex=60)
 
-        assert opened(session)["cart"] == {"b": 2}
+        # The proxy has to hear of it first.
+        wait_until(lambda: opened(session)["cart"] == {"b": 2})
         read_from_memory(session)
 
     def test_empties_it_when_it_is_silent(self, proxy, session, redis_client):

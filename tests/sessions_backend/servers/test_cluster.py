@@ -107,10 +107,10 @@ class TestEveryKeyFindsItsNode:
         sent: Counter[Address] = Counter()
 
         class Counting(BlockingTransport):
-            async def exchange(self, commands, deadline, **options):
+            async def exchange(self, *arguments, **options):
                 assert isinstance(self._pool, ClusterPool)
                 sent[self._pool.address] += 1
-                return await super().exchange(commands, deadline, **options)
+                return await super().exchange(*arguments, **options)
 
         store = over(pools_of(shared_cluster), Counting)
         store.ping()
