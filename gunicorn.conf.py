@@ -20,7 +20,7 @@ timeout = 30
 graceful_timeout = 20
 keepalive = 5
 # Query strings of the callback carry one-time codes: the path is enough.
-access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'
+access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms [%({x-request-id}o)s]'
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -10,18 +10,19 @@ LOGGING: dict[str, Any] = {
     "formatters": {
         "line": {
             "()": "mario.log_lines.UtcFormatter",
-            "format": "{asctime} {levelname} {message}",
+            "format": "{asctime} {levelname} {request_name}{message}",
             "style": "{",
         },
     },
     "filters": {
         "expected": {"()": "mario.log_lines.WithoutExpectedTracebacks"},
+        "named": {"()": "mario.request_id.NamedLines"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["expected"],
+            "filters": ["expected", "named"],
         },
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
