@@ -3,6 +3,7 @@ What can go wrong with a login.
 
     IdentityError
     +- InvalidToken          a token not to be believed; 401, or 400 at a callback
+    |  +- OutOfTime          expired, or from the future; of a new one: a clock is wrong
     |  +- BoundToken         one that proves nothing without its key (DPoP)
     |  +- SessionOfAnother   its login's session here is of another person
     |  +- UnknownKey         it may be good, and its key too new to be known yet
@@ -19,6 +20,10 @@ class IdentityError(Exception):
 
 class InvalidToken(IdentityError):
     """Says why for the log; the caller is told no more than `invalid_token`."""
+
+
+class OutOfTime(InvalidToken):
+    pass
 
 
 class BoundToken(InvalidToken):

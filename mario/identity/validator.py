@@ -18,7 +18,7 @@ from joserfc.jwk import Key
 
 from mario.identity import compact, memo
 from mario.identity.compact import Claims, refuse
-from mario.identity.exceptions import BoundToken
+from mario.identity.exceptions import BoundToken, OutOfTime
 
 __all__ = [
     "LEEWAY",
@@ -206,17 +206,17 @@ def _check_times(claims: Claims, *, now: float) -> None:
     if any(type(value) is not int or value < 0 for value in times.values()):
         refuse("a time is not a whole number of seconds")
     if times["exp"] <= now - LEEWAY:
-        refuse("it has expired")
+        raise OutOfTime("it has expired")
     if times["exp"] - times["iat"] > MAX_LIFETIME:
         refuse("it lives too long")
     del times["exp"]
     if max(times.values()) > now + LEEWAY:
-        refuse("it is not valid yet; do both clocks tell the same time?")
+        raise OutOfTime("it is not valid yet; do both clocks tell the same time?")
 
 
 def _check_is_new(claims: Claims) -> None:
     if claims["iat"] < time.time() - MAX_AGE_WHEN_NEW - LEEWAY:
-        refuse("it was made too long ago")
+        raise OutOfTime("it was made too long ago")
 
 
 def _check_audience(claims: Claims) -> None:

@@ -20,6 +20,7 @@ from mario.identity import answers, attempts, interrupted, jwks, links, login_se
 from mario.identity.exceptions import (
     IdentityError,
     LoginRefused,
+    OutOfTime,
     ProviderUnavailable,
 )
 from mario.identity.signals import login_refused
@@ -30,6 +31,12 @@ REFUSED = "Keycloak did not let you in. You can try again."
 NOT_FINISHED = "This login was not finished here, or took too long. Please try again."
 WRONG_LINK = "The link that led here is not one of ours. You can log in without it."
 UNAVAILABLE = "The login service does not answer. Your cart is kept; try again shortly."
+
+# A token that has just been made is never old.
+WRONG_CLOCK = (
+    "The clocks of the shop and of the login service disagree, so nobody can log in "
+    "right now. Your cart is kept; please try again in a few minutes."
+)
 
 
 class LoginView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # untyped
@@ -115,7 +122,8 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
             )
         except (IdentityError, SuspiciousOperation) as error:
             logger.warning("A login was refused: %s", error)
-            return login_failed(request, REFUSED, status=400, next_url=attempt.next_url)
+            reason = WRONG_CLOCK if isinstance(error, OutOfTime) else REFUSED
+            return login_failed(request, reason, status=400, next_url=attempt.next_url)
         return HttpResponseRedirect(attempt.next_url)
 
     def _open(self, request: HttpRequest, attempt: attempts.Attempt) -> None:

@@ -6,7 +6,6 @@ clock stays as it is, as it does when an administrator sets a clock.
 """
 
 import time
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from tests.faults.history import Person
 from tests.faults.load import Load
 from tests.faults.site import BUDGET
 from tests.faults.stage import raised
+from tests.servers import faketime
 
 _IDLE_LIFE = 14 * 86400
 _HOUR = 3600
@@ -25,15 +25,15 @@ _A_WHILE = 120
 @pytest.fixture
 def redis_clock(tmp_path):
     """Return the environment of a process with a clock of its own, and the clock."""
-    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    if not libraries:
+    library = faketime()
+    if library is None:
         if "servers" in REQUIRED:
             pytest.fail("REQUIRE=servers, and there is no libfaketime")
         pytest.skip("no libfaketime")
     file = tmp_path / "clock"
     file.write_text("+0")
     environment = {
-        "LD_PRELOAD": str(libraries[0]),
+        "LD_PRELOAD": library,
         "FAKETIME_TIMESTAMP_FILE": str(file),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
