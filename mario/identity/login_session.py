@@ -22,7 +22,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
-from mario.identity import kept_tokens, people
+from mario.identity import ended_subjects, kept_tokens, people
 from mario.identity.exceptions import InvalidToken, SessionOfAnother
 from mario.identity.kept_tokens import KeptTokens
 from sessions_backend import budget, index
@@ -98,6 +98,7 @@ def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
     """
     name = label(claims)
     if name is None:
+        ended_subjects.require_later(claims)
         return None
     session_key, is_revoked = index.lookup(name)
     if is_revoked:
@@ -182,10 +183,17 @@ def _make_for_bearer(
     session[USER_INFO] = people.user_info(claims)
     session.save()
     key = name_of(session)
-    if ended_key and index.relink(name, key, ttl=lifetime(), expected=ended_key):
-        return session
-    winner = index.link(name, key, ttl=lifetime())
+    is_linked = ended_key and index.relink(
+        name, key, ttl=lifetime(), expected=ended_key
+    )
+    winner = key if is_linked else index.link(name, key, ttl=lifetime())
     if winner == key:
+        try:
+            # Asked last: a logout of the person meanwhile has not seen this session.
+            ended_subjects.require_later(claims)
+        except InvalidToken:
+            index.revoke(name, ttl=lifetime())
+            raise
         return session
     # Another request of the same login was faster, or it was logged out meanwhile.
     session.delete()

@@ -22,7 +22,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from mario.identity import login_session
+from mario.identity import ended_subjects, login_session
 from mario.identity.exceptions import InvalidToken
 from mario.identity.models import Identity
 from mario.identity.signals import logged_out
@@ -214,13 +214,25 @@ def _end_all_named(claims: Claims, *, is_away: bool) -> _Ended:
             count = _end_known_here({"iss": issuer, "sid": claims["sid"]})
             ended = _Ended(None, count, is_heard_by_all=False)
     if subject and (name is None or settings.OIDC_LOGOUT_WIDENS_TO_SUBJECT):
+        # First: a bearer that opens a session meanwhile finds it.
+        is_noted = _noted(issuer, subject, ended_at=claims["iat"])
         more = _end_subject(issuer, subject, is_away=is_away)
         ended = _Ended(
             more.user_id,
             ended.sessions + more.sessions,
-            ended.is_heard_by_all and more.is_heard_by_all,
+            is_noted and ended.is_heard_by_all and more.is_heard_by_all,
         )
     return ended
+
+
+def _noted(issuer: str, subject: str, *, ended_at: int) -> bool:
+    try:
+        ended_subjects.note(issuer, subject, ended_at=ended_at)
+    except StorageUnavailable:
+        # Noted by the engine, as above.
+        _forgive()
+        return False
+    return True
 
 
 def _end_sid(name: str, *, subject: str | None) -> _Ended:
@@ -250,11 +262,19 @@ def _end_subject(issuer: str, subject: str, *, is_away: bool = False) -> _Ended:
             return _Ended(user_id, operators.revoke_all(user_id))
         except StorageUnavailable:
             _forgive()
+    _owe(issuer, subject)
+    count = _end_known_here({"iss": issuer, "sub": subject})
+    return _Ended(user_id, count, is_heard_by_all=False)
+
+
+def _owe(issuer: str, subject: str) -> None:
+    """Note a logout for Redis's return, which `pay_owed` is told of."""
     with _lock:
         if len(_owed) < _MOST_OWED:
             _owed[issuer, subject] = None
-    count = _end_known_here({"iss": issuer, "sub": subject})
-    return _Ended(user_id, count, is_heard_by_all=False)
+    if situation := failover.situation():
+        # One call that was not answered in time is no outage yet.
+        situation.recovery.note_outage("a logout could not be told to all")
 
 
 def _end_known_here(wanted: dict[str, str]) -> int:

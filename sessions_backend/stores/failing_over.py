@@ -282,14 +282,15 @@ class FailingOverStore:
             budgets.current().outage = outage = StorageUnavailable("Redis is away.")
             raise outage
         health.count("served_by_fallback")
-        if self._hops:
-            method = sync_to_async(method, thread_sensitive=False)
-            answer = await method(*arguments, **options)
-        else:
-            answer = method(*arguments, **options)
-        if len(self._journal):
-            self._recovery.begin()
-        return answer
+        try:
+            if self._hops:
+                method = sync_to_async(method, thread_sensitive=False)
+                return await method(*arguments, **options)
+            return method(*arguments, **options)
+        finally:
+            # Also what was noted for a key that nobody here has seen.
+            if len(self._journal):
+                self._recovery.begin()
 
     async def _was_lost(self, key: str) -> bool:
         """

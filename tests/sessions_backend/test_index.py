@@ -2,12 +2,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.test import override_settings
 
-from sessions_backend import index
+from sessions_backend import failover, index
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
 from tests.servers import wait_until
-from tests.sessions_backend.misbehaving import HANG
+from tests.sessions_backend.misbehaving import HANG, PASS
 
 LABEL = "https://idp/realms/pyneuro|0b1e-sid"
 HOUR = timedelta(hours=1)
@@ -114,3 +115,21 @@ def test_a_label_that_cannot_be_known_is_not_unknown(proxy, session):
 
     with pytest.raises(StorageUnavailable):
         index.lookup(LABEL)
+
+
+def test_a_revocation_that_met_one_failure_reaches_redis_by_itself(
+    proxy, redis_client, session
+):
+    with override_settings(SESSION_STRICT=False):
+        failover.reset()
+        failover.configure()
+        proxy.mode = HANG
+        with pytest.raises(StorageUnavailable):
+            index.revoke(LABEL, ttl=HOUR)
+        situation = failover.situation()
+        assert situation
+        assert not situation.breaker.is_open
+
+        proxy.mode = PASS
+
+        wait_until(lambda: redis_client.keys("sessions:label:*"))

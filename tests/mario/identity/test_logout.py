@@ -11,7 +11,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.test import Client
 
-from mario.identity import jwks, logout, validator
+from mario.identity import jwks, validator
 from mario.identity.models import Identity
 from sessions_backend import failover, index, operators
 from sessions_backend.engine import SessionStore
@@ -259,6 +259,55 @@ class TestByTheBackChannel:
         # Each is found by the person's own list: nobody looks through all of them.
         assert "cmdstat_scan" not in redis_client.info("commandstats")
 
+    @pytest.mark.parametrize("sid", ["never-here", None])
+    def test_a_sub_alone_ends_bearers_of_logins_that_were_never_here(
+        self, issuer: Issuer, redis_client, sid
+    ):
+        before = int(time.time())
+
+        assert tell(logout_token(issuer, sid=None)).status_code == 200
+
+        # The second finds no session either.
+        answers = [bearer(issuer, sid=sid, iat=before) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [401, 401]
+        assert redis_client.keys(KEYS) == []
+        kept = redis_client.keys("mario_identity:ended:*")
+        assert 24 * 3600 < redis_client.ttl(*kept) < 25 * 3600
+
+    def test_a_sub_alone_ends_what_the_same_login_is_given_later(self, issuer: Issuer):
+        now = int(time.time())
+        tell(logout_token(issuer, sid=None))
+
+        late = {"iat": now + 5, "auth_time": now - 5}
+        assert bearer(issuer, sid="never-here", **late).status_code == 401
+
+    @pytest.mark.parametrize("sid", ["the-next", None])
+    def test_a_sub_alone_leaves_later_logins_and_other_people_alone(
+        self, issuer: Issuer, sid
+    ):
+        later = int(time.time()) + 5
+        tell(logout_token(issuer, sid=None))
+
+        again = {"iat": later, "auth_time": later}
+        assert bearer(issuer, sid=sid, **again).status_code == 200
+        assert bearer(issuer, sid="castle", sub="bowser").status_code == 200
+
+    def test_a_sub_alone_reaches_a_session_that_is_being_opened(
+        self, issuer: Issuer, redis_client, monkeypatch
+    ):
+        link = index.link
+
+        def told_meanwhile(name, *args, **kwargs):
+            monkeypatch.setattr(index, "link", link)
+            tell(logout_token(issuer, sid=None))
+            return link(name, *args, **kwargs)
+
+        monkeypatch.setattr(index, "link", told_meanwhile)
+
+        before = int(time.time())
+        assert bearer(issuer, sid="never-here", iat=before).status_code == 401
+        assert redis_client.keys(KEYS) == []
+
     @pytest.mark.parametrize(
         "changes",
         [{"sid": "unknown"}, {"sid": None, "sub": "nobody"}, {"sid": "x", "sub": None}],
@@ -466,10 +515,12 @@ class TestWhileRedisIsAway:
         # And what Keycloak sends again is honoured then.
         assert tell(logout_token(issuer, **named)).status_code == 200
 
+    @pytest.mark.django_db(transaction=True)
     @pytest.mark.usefixtures("session_key", "away")
-    def test_sessions_of_other_processes_end_on_return(
+    def test_what_other_processes_know_ends_on_return(
         self, issuer: Issuer, redis_client, valkey
     ):
+        before = int(time.time())
         situation = failover.situation()
         assert situation
         situation.copies.clear()
@@ -477,13 +528,12 @@ class TestWhileRedisIsAway:
 
         assert tell(logout_token(issuer, sid=None)).status_code == 503
 
-        assert logout._owed
         valkey.resume()
         wait_until(lambda: not failover.is_degraded(), seconds=20)
-        # The test's own transaction hides the identity from the engine's thread.
-        logout._owed[issuer.issuer, "8c2f6d0e-peach"] = None
-        logout.pay_owed()
-        assert redis_client.keys(KEYS) == []
+        wait_until(lambda: redis_client.keys(KEYS) == [])
+        # A process that was told nothing.
+        failover.reset()
+        assert bearer(issuer, sid="never-here", iat=before).status_code == 401
 
 
 class TestByTheFrontChannel:
