@@ -22,8 +22,9 @@ ADMIN_CSP: dict[str, list[str]] = {
 }
 
 
-# Who may do what, and whose sessions end: the names of the admin's addresses.
-MATTERS = ("auth_user_", "auth_group_", "sessions_backend_session_end")
+# The shop's daily work, by the names of the admin's addresses, and the way out. All
+# else that is sent there changes who may do what, ends sessions, or cannot be undone.
+HARMLESS = ("menu_", "kitchen_", "notifications_", "logout")
 
 
 def _recent_where_it_matters(
@@ -36,7 +37,8 @@ def _recent_where_it_matters(
         from mario.identity import recent_login  # noqa: PLC0415  # has models
 
         match = request.resolver_match
-        matters = match is not None and (match.url_name or "").startswith(MATTERS)
+        name = (match and match.url_name) or ""
+        matters = not name.startswith(HARMLESS)
         if request.method == "POST" and matters and not recent_login.is_recent(request):
             return recent_login.ask_again(request)
         return view(request, *args, **kwargs)

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from django.contrib.auth.models import User
 
@@ -9,7 +11,11 @@ from pizzeria.orders.models import Order
 @pytest.fixture
 def admin(browser_of, db):
     mario = User.objects.create_superuser("mario")
-    return browser_of(mario)
+    browser = browser_of(mario)
+    session = browser.session
+    session["user_info"] = {"auth_time": int(time.time())}
+    session.save()
+    return browser
 
 
 class TestOrders:

@@ -1,8 +1,10 @@
 """What a role gives, and that it is gone when the role is."""
 
+import re
 import time
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
@@ -38,6 +40,16 @@ def age(client: Client, seconds: int) -> None:
     session = SessionStore(client.session.session_key)
     session["user_info"]["auth_time"] = int(time.time()) - seconds
     session.save()
+
+
+def admin_addresses() -> dict[str, str]:
+    """Every address of a model's admin, by its name; as if for the object number 1."""
+    return {
+        pattern.name: re.sub("<[^>]+>", "1", f"/admin/{model.pattern}{pattern.pattern}")
+        for model in site.get_urls()
+        for pattern in getattr(model, "url_patterns", [])
+        if pattern.name
+    }
 
 
 class TestTheTable:
@@ -142,11 +154,23 @@ class TestWhatMatters:
         )
         assert not Group.objects.filter(name="choir").exists()
 
-    @pytest.mark.parametrize("path", ["/admin/sessions_backend/session/end/"])
-    def test_is_ending_sessions_too(self, admin, path):
+    def test_is_whatever_is_sent_but_the_shops_daily_work(self, admin):
+        """So that an address which is added, to give money back, is asked for it."""
         age(admin, 301)
 
-        assert admin.post(path)["Location"].startswith("/auth/login?")
+        admin.raise_request_exception = False
+        asks: set[str] = set()
+        asks_not: set[str] = set()
+        for name, path in admin_addresses().items():
+            location = admin.post(path).headers.get("Location", "")
+            known = asks if location.startswith("/auth/login?") else asks_not
+            known.add(name.rsplit("_", 1)[0])
+
+        assert asks_not == {
+            *("menu_pizza", "menu_menuchange", "kitchen_kitchen"),
+            "notifications_notification",
+        }
+        assert {"auth_user", "auth_group", "sessions_backend_session"} <= asks
 
     def test_leads_to_no_other_host(self, admin):
         age(admin, 301)
