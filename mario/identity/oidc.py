@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.backends import ModelBackend
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
@@ -82,5 +82,10 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         user.token_response = self.token_response  # type: ignore[attr-defined]
         return user
 
-    # mozilla-django-oidc 5.0 returns users that were switched off (its issue 520).
-    get_user = ModelBackend.get_user
+    def get_user(self, user_id: int) -> User | None:
+        # mozilla-django-oidc 5.0 returns users that were switched off (its issue 520).
+        user = people.user_of_session(user_id)
+        return user if user and self.user_can_authenticate(user) else None
+
+    async def aget_user(self, user_id: int) -> User | None:
+        return await sync_to_async(self.get_user)(user_id)
