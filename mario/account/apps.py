@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
 
-from mario.identity.signals import logged_out, login_refused
+from mario.identity.signals import logged_out, login_refused, token_refused
 from sessions_backend.signals import session_revoked
 
 
@@ -16,6 +16,7 @@ class AccountConfig(AppConfig):
             (user_logged_in, devices.note_login),
             (user_logged_in, audit.note_login),
             (login_refused, audit.note_refusal),
+            (token_refused, audit.note_token),
             (logged_out, audit.note_logout),
             (session_revoked, audit.note_revocation),
         ):

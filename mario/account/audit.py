@@ -2,10 +2,12 @@
 Who logged in, who was refused, who was logged out: an entry and a log line each.
 
 Entries are for people and live in the database, MOST at most; log lines are for
-machines. Neither ever holds a token, a session id or what somebody has typed.
+machines. Neither ever holds a token, a session id or what somebody has typed. Refusals
+are what strangers can cause: of many, few have an entry, which says how many had none.
 """
 
 import logging
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +18,8 @@ from django.http import HttpRequest
 
 from mario.account.devices import describe
 from mario.account.models import AuditEntry
-from mario.identity.addresses import client_address
+from mario.account.sampling import Sampler
+from mario.identity.addresses import client_address, network_of
 from sessions_backend import operators
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,10 @@ _EVENTS = {
     "front_channel": AuditEntry.Event.PROVIDER_LOGOUT,
 }
 
+# Of a process: a flood from everywhere takes a month to fill the table.
+_tokens = Sampler(burst=20, seconds=300)
+_logins = Sampler(burst=20, seconds=60)
+
 
 def note_login(*, request: Any = None, user: User, **_: object) -> None:
     session = getattr(request, "session", None)
@@ -45,7 +52,15 @@ def note_login(*, request: Any = None, user: User, **_: object) -> None:
 
 
 def note_refusal(*, request: HttpRequest, reason: str, **_: object) -> None:
-    _write(AuditEntry.Event.LOGIN_REFUSED, request, detail=reason)
+    network = network_of(client_address(request))
+    left_out = _logins.take(network, now=time.monotonic())
+    _write_one_of(AuditEntry.Event.LOGIN_REFUSED, request, reason, left_out)
+
+
+def note_token(*, kind: str, request: HttpRequest, reason: str, **_: object) -> None:
+    left_out = _tokens.take(kind, now=time.monotonic())
+    detail = f"{kind}: {reason}"
+    _write_one_of(AuditEntry.Event.TOKEN_REFUSED, request, detail, left_out)
 
 
 def note_logout(
@@ -68,6 +83,20 @@ def note_revocation(*, session_key: str, record: dict[str, Any], **_: object) ->
             user_id=user_id,
             session=operators.handle_of(session_key),
         )
+
+
+def forget() -> None:
+    """Start again as a new process does."""
+    _tokens.forget()
+    _logins.forget()
+
+
+def _write_one_of(
+    event: AuditEntry.Event, request: HttpRequest, detail: str, left_out: int | None
+) -> None:
+    if left_out is not None:
+        before = f"{left_out} more; " if left_out else ""
+        _write(event, request, detail=before + detail)
 
 
 def _write(

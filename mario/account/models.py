@@ -12,6 +12,7 @@ class AuditEntry(models.Model):
     class Event(models.TextChoices):
         LOGIN = "login", "logged in"
         LOGIN_REFUSED = "login_refused", "login refused"
+        TOKEN_REFUSED = "token_refused", "token refused"
         LOGOUT = "logout", "logged out"
         PROVIDER_LOGOUT = "provider_logout", "logged out by the login service"
         REVOKED = "revoked", "session ended from elsewhere"

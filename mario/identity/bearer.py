@@ -21,10 +21,11 @@ from mario.identity.authorization import BoundTokenRefused, TokenRefused
 from mario.identity.exceptions import (
     BoundToken,
     InvalidToken,
+    OutOfTime,
     ProviderUnavailable,
     SessionOfAnother,
 )
-from mario.identity.signals import login_refused
+from mario.identity.signals import login_refused, token_refused
 from sessions_backend.middleware import attach
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,13 @@ class BearerTokenAuthentication(BaseAuthentication):
                     BearerTokenAuthentication,
                     request=request._request,  # noqa: SLF001
                     reason=f"A token of {user} for the session of somebody else.",
+                )
+            elif not isinstance(error, OutOfTime):
+                token_refused.send_robust(
+                    BearerTokenAuthentication,
+                    kind="bearer",
+                    request=request._request,  # noqa: SLF001
+                    reason=str(error),
                 )
             is_bound = isinstance(error, BoundToken)
             raise (BoundTokenRefused() if is_bound else TokenRefused()) from error

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from mario.identity import logout, validator
 from mario.identity.exceptions import InvalidToken, ProviderUnavailable
 from mario.identity.limits import limited
+from mario.identity.signals import token_refused
 from sessions_backend import budget
 from sessions_backend.exceptions import StorageUnavailable
 
@@ -79,14 +80,14 @@ def back_channel_logout(request: HttpRequest) -> HttpResponse:
     """
     length = request.headers.get("Content-Length", "0")
     if not length.isdecimal() or int(length) > MAX_BODY_SIZE:
-        return _refused("it is too large")
+        return _refused(request, "it is too large")
     if request.content_type != "application/x-www-form-urlencoded":
-        return _refused("it is no form")
+        return _refused(request, "it is no form")
     try:
         claims = validator.logout_token(request.POST.get("logout_token", ""))
         count = logout.honour(claims, request=request)
     except InvalidToken as error:
-        return _refused(str(error))
+        return _refused(request, str(error))
     except ProviderUnavailable:
         return _try_again()
     except (logout.NotHeardByAll, StorageUnavailable):
@@ -129,8 +130,9 @@ def _is_sid(text: str) -> bool:
     return 0 < len(text) <= validator.MAX_IDENTIFIER_LENGTH and text.isprintable()
 
 
-def _refused(reason: str) -> HttpResponse:
+def _refused(request: HttpRequest, reason: str) -> HttpResponse:
     logger.warning("A back-channel logout was refused: %s", reason)
+    token_refused.send_robust(_refused, kind="logout", request=request, reason=reason)
     return JsonResponse({"error": "invalid_request"}, status=HTTPStatus.BAD_REQUEST)
 
 

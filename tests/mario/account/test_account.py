@@ -4,6 +4,7 @@ import json
 import re
 import time
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -25,6 +26,12 @@ IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 "
     "(KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
 )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_out():
+    """Other tests have caused refusals, too."""
+    audit.forget()
 
 
 def enter(issuer: Issuer, agent: str = FIREFOX, **claims: Any) -> Client:
@@ -329,8 +336,39 @@ class TestTheAuditLog:
 
         assert self.events() == ["login_refused"]
 
+    def test_holds_refused_tokens(self, issuer: Issuer):
+        bearer(issuer, aud="another")
+        tell(logout_token(issuer, nonce="n1"))
+
+        assert self.events() == ["token_refused"] * 2
+        details = AuditEntry.objects.order_by("pk").values_list("detail", flat=True)
+        assert list(details) == [
+            "bearer: it is meant for others",
+            "logout: a logout token has no nonce",
+        ]
+
+    def test_leaves_out_what_has_merely_expired(self, issuer: Issuer):
+        bearer(issuer, exp=int(time.time()) - 60)
+
+        assert self.events() == []
+
+    def test_is_not_filled_by_a_flood(self, issuer: Issuer, monkeypatch):
+        for _ in range(60):
+            bearer(issuer, aud="another")
+            tell(logout_token(issuer, nonce="n1"))
+            Client().get("/auth/callback?state=x&code=y")
+        assert AuditEntry.objects.count() == 60
+
+        later = time.monotonic() + 600
+        monkeypatch.setattr(audit, "time", Mock(monotonic=lambda: later))
+        bearer(issuer, aud="another")
+        last = AuditEntry.objects.latest("pk")
+        assert last.detail == "40 more; bearer: it is meant for others"
+
     def test_holds_no_secret(self, issuer: Issuer, laptop, phone, caplog):
         keys = [laptop.session.session_key, phone.session.session_key]
+        bearer(issuer, sub=None)
+        tell(logout_token(issuer, nonce="n1"))
         (handle,) = handles(phone)
         phone.post("/account/sessions/end/", {"handle": handle})
         rows = json.dumps(list(AuditEntry.objects.values()), default=str)
