@@ -47,6 +47,9 @@ _LONGEST_WAIT = 30
 # Logins that one process renews at once. Each has a thread and a connection to Redis
 # of its own, beside those of the requests.
 AT_ONCE = 32
+# Requests of one process that wait although they could go on: fewer than a server has
+# threads, or many logins that end at once would keep everybody else out.
+MOST_PATIENT = 3
 # Longer than new keys of the realm can stay unknown.
 _KEYS_WAIT = 40
 _PAUSES = (0.02, 0.25)
@@ -73,26 +76,28 @@ def ensure_fresh(session: SessionBase) -> Outcome:
     tokens = KeptTokens.of(session)
     if tokens is None or not tokens.is_due(time.time()):
         return Outcome.UNCHANGED
-    job = _renewals.begin(login_session.name_of(session), tokens.generation)
-    if not tokens.has_expired(time.time()):
+    must_wait = not tokens.is_within_grace(time.time())
+    job = _renewals.begin(
+        login_session.name_of(session), tokens.generation, is_urgent=must_wait
+    )
+    if must_wait:
+        return _waited(job, settings.OIDC_REFRESH_LONGEST_PATIENCE)
+    # After a try that has failed, this one goes on beside the request.
+    is_patient = tokens.has_expired(time.time()) and not _renewals.is_doubtful
+    if not is_patient or not _renewals.places.acquire(blocking=False):
         return Outcome.UNCHANGED
     try:
-        return job.result(timeout=_patience(tokens))
+        return _waited(job, settings.OIDC_REFRESH_PATIENCE)
+    finally:
+        _renewals.places.release()
+
+
+def _waited(job: Future[Outcome], seconds: float) -> Outcome:
+    try:
+        return job.result(timeout=seconds)
     except TimeoutError:
         _renewals.is_doubtful = True
         return Outcome.AWAY
-
-
-def _patience(tokens: KeptTokens) -> float:
-    patience: float
-    if not tokens.is_within_grace(time.time()):
-        patience = settings.OIDC_REFRESH_LONGEST_PATIENCE
-    elif _renewals.is_doubtful:
-        # The last try has failed: this one goes on beside the request.
-        patience = 0
-    else:
-        patience = settings.OIDC_REFRESH_PATIENCE
-    return patience
 
 
 def forget_all() -> None:
@@ -100,35 +105,59 @@ def forget_all() -> None:
     _renewals.forget_all()
 
 
+# A session's name, and which of its tokens are renewed.
+type _Name = tuple[str, int]
+
+
 class _Renewals:
     """The renewals that are under way in this process, one for each login."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._jobs: dict[tuple[str, int], Future[Outcome]] = {}
+        self._jobs: dict[_Name, Future[Outcome]] = {}
+        # Those that no thread has begun: what requests cannot go on without is first.
+        self._urgent: dict[_Name, None] = {}
+        self._others: dict[_Name, None] = {}
         self._pool: ThreadPoolExecutor | None = None
+        self.places = threading.Semaphore(MOST_PATIENT)
         self._away_until = float("-inf")
         # Whether Keycloak has failed to answer since it last did.
         self.is_doubtful = False
 
-    def begin(self, session_key: str, generation: int) -> Future[Outcome]:
+    def begin(
+        self, session_key: str, generation: int, *, is_urgent: bool
+    ) -> Future[Outcome]:
         """Return the renewal of these tokens; however many ask, there is one."""
         name = (session_key, generation)
         with self._lock:
-            if name in self._jobs:
-                return self._jobs[name]
-            if time.monotonic() < self._away_until:
-                return _done(Outcome.AWAY)
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="refresh")
-            try:
-                job = self._pool.submit(self._run, session_key, generation)
-            except RuntimeError:
-                # The process is about to end.
-                return _done(Outcome.AWAY)
-            self._jobs[name] = job
-        job.add_done_callback(lambda _: self._forget(name))
-        return job
+            if name not in self._jobs:
+                if time.monotonic() < self._away_until or not self._has_a_thread():
+                    return _done(Outcome.AWAY)
+                self._jobs[name] = Future()
+                self._others[name] = None
+            if is_urgent and name in self._others:
+                del self._others[name]
+                self._urgent[name] = None
+            return self._jobs[name]
+
+    def _has_a_thread(self) -> bool:
+        """Let one more renewal be worked at; False as the process ends."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="refresh")
+        try:
+            self._pool.submit(self._work)
+        except RuntimeError:
+            return False
+        return True
+
+    def _work(self) -> None:
+        with self._lock:
+            queue = self._urgent or self._others
+            name = next(iter(queue))
+            del queue[name]
+        self._jobs[name].set_result(self._run(*name))
+        with self._lock:
+            del self._jobs[name]
 
     def forget_all(self) -> None:
         with self._lock:
@@ -158,10 +187,6 @@ class _Renewals:
         if outcome is not Outcome.AWAY:
             self.is_doubtful = False
         return outcome
-
-    def _forget(self, name: tuple[str, int]) -> None:
-        with self._lock:
-            self._jobs.pop(name, None)
 
 
 class _Renewal:

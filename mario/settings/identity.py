@@ -42,7 +42,7 @@ OIDC_TIMEOUT = 4
 # grace afterwards: a request waits for new tokens only so long then, and longer later.
 OIDC_REFRESH_EARLY = 60
 OIDC_REFRESH_GRACE = 300
-OIDC_REFRESH_PATIENCE = 2
+OIDC_REFRESH_PATIENCE = 1.5
 OIDC_REFRESH_LONGEST_PATIENCE = 6
 
 OIDC_AUTHENTICATION_CALLBACK_URL = "callback"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections
 from django.test import Client
 
 from mario.identity import interrupted, jwks, refresh
@@ -481,6 +482,83 @@ class TestWhileKeycloakIsAway:
         may_answer.set()
         wait_until(lambda: visit.tokens["generation"] == 2)
         assert len(issuer.token_requests) == 1
+
+
+class TestManyLoginsAtOnce:
+    LOGINS = 8
+
+    @pytest.fixture
+    def visits(self, issuer: Issuer, redis_client) -> list[Visit]:
+        """Eight people, whose refresh tokens are told by their number."""
+        visits = []
+        for number in range(self.LOGINS):
+            visit = Visit(Client(), redis_client)
+            name = f"guest-{number}"
+            log_in(visit.client, issuer, sub=name, sid=name, preferred_username=name)
+            session = SessionStore(visit.key)
+            session["tokens"] = {**session["tokens"], "refresh_token": name}
+            session.save()
+            visits.append(visit)
+        issuer.token_requests.clear()
+        return visits
+
+    @pytest.fixture
+    def asked(self, issuer: Issuer):
+        return lambda: [form["refresh_token"][0] for form in issuer.token_requests]
+
+    def test_hold_few_requests_and_let_the_others_go_on(
+        self, visits, issuer: Issuer, asked, settings
+    ):
+        settings.OIDC_REFRESH_PATIENCE = 60
+        may_answer = threading.Event()
+        issuer.before_answering = may_answer.wait
+        issuer.token_status = 500
+        for visit in visits:
+            visit.let_tokens_end_in(-1)
+        statuses: list[int] = []
+
+        def see(visit: Visit) -> None:
+            statuses.append(visit.see().status_code)
+            connections.close_all()
+
+        with ThreadPoolExecutor(self.LOGINS) as pool:
+            for visit in visits:
+                pool.submit(see, visit)
+            try:
+                going_on = self.LOGINS - refresh.MOST_PATIENT
+                wait_until(lambda: len(statuses) == going_on, seconds=30)
+                wait_until(lambda: len(asked()) == self.LOGINS, seconds=30)
+                assert len(statuses) == going_on
+            finally:
+                may_answer.set()
+
+        # Each was asked for once.
+        assert sorted(asked()) == [f"guest-{number}" for number in range(self.LOGINS)]
+        assert statuses == [200] * self.LOGINS
+
+    def test_are_renewed_first_where_a_request_cannot_go_on_without(
+        self, visits, issuer: Issuer, asked, monkeypatch
+    ):
+        refresh.forget_all()
+        monkeypatch.setattr(refresh, "AT_ONCE", 1)
+        may_answer = threading.Event()
+        issuer.before_answering = may_answer.wait
+        issuer.token_body = b"{}"
+        *early, late = visits
+        for visit in early:
+            visit.let_tokens_end_in(30)
+            assert visit.see().status_code == 200
+        wait_until(asked)
+
+        late.let_tokens_end_in(-301)
+        with ThreadPoolExecutor(1) as pool:
+            waits = pool.submit(late.see)
+            wait_until(lambda: refresh._renewals._urgent)
+            may_answer.set()
+            waits.result(timeout=60)
+
+        refresh.forget_all()
+        assert asked()[:2] == ["guest-0", f"guest-{self.LOGINS - 1}"]
 
 
 class TestNewKeysOfTheRealm:
