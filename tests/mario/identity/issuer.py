@@ -76,12 +76,14 @@ class Issuer:
         self.status = 200
         self.headers: dict[str, str] = {}
         self.discovery_status = 200
+        self.discovery_body: bytes | None = None
         self.calls_itself: str | None = None
         self.body: bytes | None = None
         self.posted: dict[str, list[str]] = {}
         self.trickles = False
         self.token_status = 200
         self.token_body = b"{}"
+        self.token_headers: dict[str, str] = {}
         # What the token endpoint was asked, and what happens before it answers.
         self.token_requests: list[dict[str, list[str]]] = []
         self.before_answering: Callable[[], object] = lambda: None
@@ -108,6 +110,8 @@ class Issuer:
                 outer.token_requests.append(outer.posted)
                 outer.before_answering()
                 self.send_response(outer.token_status)
+                for name, value in outer.token_headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 for _ in range(40 if outer.trickles else 0):
                     self.wfile.write(b" ")
@@ -140,6 +144,8 @@ class Issuer:
         return json.dumps({"keys": keys}).encode()
 
     def discovery(self) -> bytes:
+        if self.discovery_body is not None:
+            return self.discovery_body
         return json.dumps({"issuer": self.calls_itself or self.issuer}).encode()
 
     def claims(self, **changes: Any) -> dict[str, Any]:

@@ -376,10 +376,24 @@ class TestDiscovery:
 
         validator.access_token(issuer.sign(issuer.claims()))
 
-    def test_that_cannot_be_read_only_warns(self, issuer: Issuer, caplog):
-        issuer.discovery_status = 503
+    @pytest.mark.parametrize(
+        ("status", "body", "reason"),
+        [
+            (503, b"", "HTTP 503"),
+            (302, b"", "HTTP 302"),
+            (200, b"<html>", "it is not JSON"),
+            (200, b"[" * 100_000, "it is not JSON"),
+            (200, b"[]", "it is no object"),
+            (200, b"x" * 300_000, "its answer is too large"),
+        ],
+        ids=["503", "302", "html", "deep", "list", "huge"],
+    )
+    def test_that_cannot_be_read_only_warns(
+        self, issuer: Issuer, caplog, status, body, reason
+    ):
+        issuer.discovery_status, issuer.discovery_body = status, body
 
         jwks.warm()
 
-        assert "discovery document cannot be read: HTTP 503" in caplog.text
+        assert f"discovery document cannot be read: {reason}" in caplog.text
         validator.access_token(issuer.sign(issuer.claims()))

@@ -64,6 +64,15 @@ class TestLoginPage:
         assert redis_client.keys("mario_session:*") == []
         assert "mario_session" not in client.cookies
 
+    def test_says_when_another_realm_answers(self, client, issuer: Issuer, caplog):
+        issuer.calls_itself = "http://elsewhere/realms/pyneuro"
+
+        page = client.get("/auth/login", {"next": "/cart/"})
+
+        assert page.status_code == 503
+        assert b"Your cart is kept" in page.content
+        assert "is of the issuer 'http://elsewhere/realms/pyneuro'" in caplog.text
+
     def test_bounds_the_attempts_it_remembers(self, client, issuer: Issuer):
         for _ in range(20):
             begin(client)
@@ -253,20 +262,34 @@ class TestRefusedCallback:
             (401, b'{"error": "invalid_client"}', 503),
             (500, b"{}", 503),
             (200, b"<html>", 503),
+            (302, b"", 503),
+            (307, b'{"access_token": "x", "id_token": "y"}', 503),
+            (200, b'{"access_token": "x", "id_to', 503),
+            (200, b"[" * 100_000, 503),
+            (200, b"x" * 300_000, 503),
+            (200, b"", 503),
             (200, b"[]", 503),
             (200, b'{"id_token": null}', 503),
             (200, b'{"access_token": "x", "id_token": null}', 503),
             (200, b'{"access_token": "x", "id_token": "y"}', 400),
         ],
-        ids=range(8),
+        ids=range(14),
     )
     def test_when_the_token_endpoint_misbehaves(
-        self, client, issuer: Issuer, status, body, expected
+        self, client, issuer: Issuer, status, body, expected, caplog
     ):
         asked = begin(client)
         issuer.token_status, issuer.token_body = status, body
+        issuer.token_headers = {"Location": f"{issuer.url}/token"}
 
-        self.assert_refused(client, come_back(client, asked), expected)
+        page = come_back(client, asked)
+
+        self.assert_refused(client, page, expected)
+        assert f"Request {page['X-Request-Id']}" in page.content.decode()
+        # No redirect takes the code elsewhere, and no line has it.
+        assert len(issuer.token_requests) == 1
+        assert "A login " in caplog.text
+        assert "c0de" not in caplog.text
 
     def test_when_the_token_endpoint_trickles(self, client, issuer: Issuer, settings):
         settings.OIDC_TIMEOUT = 1
