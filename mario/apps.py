@@ -6,7 +6,7 @@ class MarioConfig(AppConfig):
     name = "mario"
 
     def ready(self) -> None:
-        from mario import checks, streams  # noqa: F401, PLC0415
+        from mario import checks, streams, telling  # noqa: F401, PLC0415
 
 
 class AdminConfig(DjangoAdminConfig):

@@ -8,13 +8,14 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
+from pizzeria.customers.announcing import announce, announcing_contact
 from pizzeria.customers.models import (
     MAX_LABEL_LENGTH,
     Address,
     CustomerProfile,
     Favourite,
 )
-from pizzeria.events.services import record
+from pizzeria.events.services import forget
 from pizzeria.events.types import EventType
 from pizzeria.exceptions import AddressBookFull, OrderUnderWay, TooManyFavourites
 from pizzeria.menu.models import Pizza
@@ -27,32 +28,22 @@ MAX_FAVOURITES = 100
 ERASED_NAME = "A former customer"
 
 
-@transaction.atomic
+@announcing_contact
 def update_profile(*, user: User, fields: Mapping[str, str]) -> CustomerProfile:
     """Set what is given, empty values included: a field can be cleared."""
-    profile, _is_new = CustomerProfile.objects.select_for_update().get_or_create(
-        user=user
-    )
-    for name in ("phone", "allergies", "payment_method", "fulfilment"):
-        if name in fields:
-            setattr(profile, name, fields[name])
-    profile.save()
-    _announce(EventType.CUSTOMER_CONTACT_UPDATED, user)
-    return profile
+    return _write_profile(user, fields)
 
 
-@transaction.atomic
+@announcing_contact
 def remember_contact(*, user: User, contact: Contact, keep_address: bool) -> None:
     """Keep what an order's customer told, so that nobody asks again."""
-    update_profile(
-        user=user,
-        fields={
-            "phone": contact.customer_phone,
-            "allergies": contact.allergies,
-            "payment_method": contact.payment_method,
-            "fulfilment": contact.fulfilment,
-        },
-    )
+    told = {
+        "phone": contact.customer_phone,
+        "allergies": contact.allergies,
+        "payment_method": contact.payment_method,
+        "fulfilment": contact.fulfilment,
+    }
+    _write_profile(user, told)
     book = _locked_book(user)
     text = contact.customer_address
     is_known = any(address.text == text for address in book)
@@ -61,7 +52,7 @@ def remember_contact(*, user: User, contact: Contact, keep_address: bool) -> Non
         Address.objects.create(user=user, label=label, text=text, is_default=not book)
 
 
-@transaction.atomic
+@announcing_contact
 def save_address(
     *,
     user: User,
@@ -96,7 +87,7 @@ def save_address(
     return address
 
 
-@transaction.atomic
+@announcing_contact
 def remove_address(*, user: User, address_id: int) -> None:
     """
     Take an entry out; if it was the default, the oldest one left is.
@@ -156,14 +147,25 @@ def erase_customer(*, user: User) -> int:
         idempotency_key="",
         request_digest="",
     )
+    forget(kind="customer", subject=user.pk)
     # The number alone: what it belonged to is what is forgotten.
-    _announce(EventType.CUSTOMER_ERASED, user)
+    announce(EventType.CUSTOMER_ERASED, user, {"erased_time": timezone.now()})
     try:
         user.delete()
     except ProtectedError as error:
         # Ordered between the look and the deletion.
         raise OrderUnderWay from error
     return kept
+
+
+def _write_profile(user: User, fields: Mapping[str, str]) -> CustomerProfile:
+    profiles = CustomerProfile.objects.select_for_update()
+    profile, _is_new = profiles.get_or_create(user=user)
+    for name in ("phone", "allergies", "payment_method", "fulfilment"):
+        if name in fields:
+            setattr(profile, name, fields[name])
+    profile.save()
+    return profile
 
 
 def _locked_book(user: User) -> list[Address]:
@@ -174,10 +176,6 @@ def _locked_book(user: User) -> list[Address]:
 def _lock(user: User) -> None:
     """Let two windows of one person come one after the other (on PostgreSQL)."""
     User.objects.select_for_update().get(pk=user.pk)
-
-
-def _announce(event_type: EventType, user: User) -> None:
-    record(event_type=event_type, subject=user.pk, data={}, occurred_at=timezone.now())
 
 
 def fields_of(profile: CustomerProfile) -> dict[str, Any]:

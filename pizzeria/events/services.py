@@ -64,6 +64,11 @@ def record_all(events: Sequence[Event]) -> None:
         event_recorded.send(sender=EventType, event=event)
 
 
+def forget(*, kind: str, subject: object) -> None:
+    """Let the outbox hold nothing more of it, sent or not."""
+    OutboxEvent.objects.filter(aggregate=f"{kind}:{subject}").delete()
+
+
 @transaction.atomic
 def receive(
     *,

@@ -12,7 +12,6 @@ class EventType(StrEnum):
 
     ORDER_CREATED = "order.created.v1"
     ORDER_PIZZA_ADDED = "order.pizza.added.v1"
-    ORDER_PIZZA_REMOVED = "order.pizza.removed.v1"
     ORDER_CONFIRMED = "order.confirmed.v1"
     ORDER_COOKING_STARTED = "order.cooking.started.v1"
     ORDER_COOKING_UNDONE = "order.cooking.undone.v1"

@@ -32,13 +32,18 @@ FEEDS = {
     "management": Feed(topic="management", permission=VIEW_FIGURES),
 }
 
-# They come with others that say the same to a page.
+# They come with others that say the same to a page, or no page shows them.
 _SILENT = {
     EventType.ORDER_CREATED,
     EventType.ORDER_PIZZA_ADDED,
     EventType.ORDER_DRIVER_ASSIGNED,
     EventType.CUSTOMER_ACTIVE_ORDER_ADDED,
     EventType.CUSTOMER_ACTIVE_ORDER_REMOVED,
+    EventType.CUSTOMER_REGISTERED,
+    EventType.CUSTOMER_PROFILE_CREATED,
+    EventType.CUSTOMER_PROFILE_LINKED,
+    EventType.CUSTOMER_LOGGED_IN,
+    EventType.CUSTOMER_LOGGED_OUT,
 }
 _FOR_DRIVERS = {
     EventType.ORDER_READY,

@@ -25,6 +25,7 @@ EDITABLE = (
     "more_allergens",
     "is_available",
 )
+_DETAILS = ("name", "description", "category", "more_allergens")
 
 
 @transaction.atomic
@@ -159,12 +160,13 @@ def _announce(
     now: datetime,
 ) -> None:
     """Record the events of a change; a new pizza's are all in one."""
-    by = {"name": pizza.name, "user_id": str(actor.pk)}
+    by = {"user_id": str(actor.pk)}
     told: list[tuple[EventType, dict[str, Any]]] = []
     if action is MenuChange.Action.ADDED:
-        told.append((EventType.PIZZA_CREATED, {"base_price": pizza.base_price}))
+        whole = {name: getattr(pizza, name) for name in EDITABLE}
+        told.append((EventType.PIZZA_CREATED, whole))
     elif action is MenuChange.Action.RETIRED:
-        told.append((EventType.PIZZA_RETIRED, {}))
+        told.append((EventType.PIZZA_RETIRED, {"retired_time": now}))
     elif action is MenuChange.Action.RESTORED:
         told.append((EventType.PIZZA_AVAILABILITY_CHANGED, _is_on_sale(pizza)))
     else:
@@ -187,11 +189,13 @@ def _edits(
     pizza: Pizza, changes: dict[str, Any]
 ) -> list[tuple[EventType, dict[str, Any]]]:
     told: list[tuple[EventType, dict[str, Any]]] = []
-    if {"name", "description", "category", "more_allergens"} & changes.keys():
-        told.append((EventType.PIZZA_DETAILS_UPDATED, {"changes": sorted(changes)}))
+    if changes.keys() & set(_DETAILS):
+        details = {name: getattr(pizza, name) for name in _DETAILS}
+        told.append((EventType.PIZZA_DETAILS_UPDATED, details))
     if "base_price" in changes:
         old, new = changes["base_price"]
-        told.append((EventType.PIZZA_PRICE_CHANGED, {"old": old, "new": new}))
+        prices = {"old_price": old, "new_price": new}
+        told.append((EventType.PIZZA_PRICE_CHANGED, prices))
     if "toppings" in changes:
         toppings = {"toppings": pizza.toppings}
         told.append((EventType.PIZZA_TOPPINGS_UPDATED, toppings))

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from pizzeria.events.services import Event, record
+from pizzeria.events.services import Event, record, record_all
 from pizzeria.events.types import EventType
 from pizzeria.notifications.models import Kind, Notification
 from pizzeria.orders.models import Order
@@ -59,7 +59,7 @@ def mark_read(*, notification_id: int, person: User, now: datetime) -> Notificat
     if notification.read_at is None:
         notification.read_at = now
         notification.save(update_fields=["read_at"])
-        _tell(notification, EventType.CUSTOMER_NOTIFICATION_READ, "read_time", now)
+        record_all([_was_read(notification, now)])
     return notification
 
 
@@ -74,17 +74,22 @@ def dismiss(*, notification_id: int, person: User, now: datetime) -> Notificatio
     if notification.dismissed_at is None:
         notification.dismissed_at = now
         notification.save(update_fields=["dismissed_at"])
-        _tell(
-            notification,
-            EventType.CUSTOMER_NOTIFICATION_DISMISSED,
-            "dismissed_time",
-            now,
+        record(
+            event_type=EventType.CUSTOMER_NOTIFICATION_DISMISSED,
+            subject=notification.recipient_id,
+            data={"notification_id": str(notification.pk), "dismissed_time": now},
+            occurred_at=now,
         )
     return notification
 
 
+@transaction.atomic
 def mark_all_read(*, person: User, now: datetime) -> int:
-    return Notification.objects.of(person).unread().update(read_at=now)
+    """Note that all were read that nobody had read; return how many."""
+    unread = list(Notification.objects.of(person).unread().select_for_update())
+    Notification.objects.filter(pk__in=[told.pk for told in unread]).update(read_at=now)
+    record_all([_was_read(told, now) for told in unread])
+    return len(unread)
 
 
 def _find(notification_id: int, person: User) -> Notification:
@@ -92,13 +97,11 @@ def _find(notification_id: int, person: User) -> Notification:
     return mine.get(pk=notification_id)
 
 
-def _tell(
-    notification: Notification, event_type: EventType, time_name: str, now: datetime
-) -> None:
-    record(
-        event_type=event_type,
-        subject=notification.recipient_id,
-        data={"notification_id": str(notification.pk), time_name: now},
+def _was_read(notification: Notification, now: datetime) -> Event:
+    return Event(
+        type=EventType.CUSTOMER_NOTIFICATION_READ,
+        subject=str(notification.recipient_id),
+        data={"notification_id": str(notification.pk), "read_time": now},
         occurred_at=now,
     )
 

@@ -48,11 +48,15 @@ class TestRecording:
             "order.delivery.started",
             "order.delivered",
         ]
-        about_the_customer = recorded("customer")
-        assert about_the_customer.count("customer.notification.created") == 4
+        about_the_customer = [
+            told.removeprefix("customer.")
+            for told in recorded("customer")
+            if "registered" not in told and "profile" not in told
+        ]
+        assert about_the_customer.count("notification.created") == 4
         assert [x for x in about_the_customer if "notification" not in x] == [
-            "customer.active.order.added",
-            "customer.active.order.removed",
+            "active.order.added",
+            "active.order.removed",
         ]
 
     def test_steps_back_are_told_too(self, order_of, peach, luigi, yoshi):
@@ -102,10 +106,10 @@ class TestRecording:
     def test_a_change_that_is_taken_back_takes_its_event_along(self, order_of, peach):
         with transaction.atomic():
             order_of(peach)
-            assert OutboxEvent.objects.exists()
+            assert recorded()
             transaction.set_rollback(True)
 
-        assert not OutboxEvent.objects.exists()
+        assert not recorded()
         assert not Order.objects.exists()
 
     @pytest.mark.django_db(transaction=True)
