@@ -1,6 +1,6 @@
 #!/bin/sh
-# `serve` prepares the database and starts the shop; anything else is a management
-# command: docker compose run --rm mario-pizzeria-app sessions list
+# `serve` prepares the database and starts the shop, `live` its streams; anything else
+# is a management command: docker compose run --rm mario-pizzeria-app sessions list
 set -eu
 
 key_file=var/secret_key
@@ -13,6 +13,9 @@ if [ -z "${SECRET_KEY:-}" ]; then
     export SECRET_KEY
 fi
 
+if [ "${1:-serve}" = live ]; then
+    exec python -m mario.live --host 0.0.0.0 --port 8083
+fi
 if [ "${1:-serve}" != serve ]; then
     exec python manage.py "$@"
 fi

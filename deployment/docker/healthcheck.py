@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Fail unless the shop in this container says that it is alive."""
+"""Fail unless the server in this container says that it is alive."""
 
 import sys
 import urllib.request
 
+port = sys.argv[1] if len(sys.argv) > 1 else "8080"
 try:
-    urllib.request.urlopen("http://localhost:8080/health", timeout=4).close()
+    urllib.request.urlopen(f"http://localhost:{port}/health", timeout=4).close()
 except OSError as error:
-    sys.exit(f"The shop does not answer: {error}")
+    sys.exit(f"Nothing answers at port {port}: {error}")

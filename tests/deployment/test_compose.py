@@ -1,5 +1,6 @@
 """The compose files against the rows of the acceptance table, and a real loader."""
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "deployment" / "docker-compose"
 SHARED = FOLDER / "docker-compose.shared.yml"
 MARIO = FOLDER / "docker-compose.mario.yml"
+PROXY = FOLDER / "docker-compose.proxy.yml"
+NGINX = ROOT / "deployment" / "nginx" / "mario.conf"
+REALM = ROOT / "deployment" / "keycloak" / "pyneuro-realm.json"
 
 
 def _load(file: Path) -> dict[str, Any]:
@@ -80,8 +84,7 @@ class TestSharedServices:
         assert '"realm": "pyneuro"' in source.read_text()
 
     def test_keycloak_fills_every_placeholder_of_the_realm_file(self, shared):
-        realm_file = ROOT / "deployment" / "keycloak" / "pyneuro-realm.json"
-        placeholders = set(re.findall(r"\$\{([A-Z_]+)[:}]", realm_file.read_text()))
+        placeholders = set(re.findall(r"\$\{([A-Z_]+)[:}]", REALM.read_text()))
 
         assert placeholders <= shared["services"]["keycloak"]["environment"].keys()
 
@@ -91,6 +94,30 @@ class TestSharedServices:
         assert player["image"] == "ghcr.io/bvandewe/events-player:v0.4.11"
         assert player["ports"] == ["${EVENT_PLAYER_PORT:-8085}:8080"]
         assert "keycloak" in player["depends_on"]
+
+    def test_event_player_asks_for_what_its_client_in_the_realm_has(self, shared):
+        asks = shared["services"]["event-player"]["environment"]
+        realm = json.loads(REALM.read_text())
+        (client,) = (
+            client
+            for client in realm["clients"]
+            if client["clientId"] == asks["OAUTH_CLIENT_ID"]
+        )
+        told_roles = {
+            role
+            for mapping in realm["scopeMappings"]
+            if mapping.get("client") == client["clientId"]
+            for role in mapping["roles"]
+        }
+
+        roles = {asks[name] for name in asks if name.startswith("AUTH_ROLE_")}
+        assert roles == {"manager", "chef", "delivery_driver"}
+        assert roles <= told_roles <= {role["name"] for role in realm["roles"]["realm"]}
+        audiences = [mapper["config"] for mapper in client["protocolMappers"]]
+        assert asks["AUTH_AUDIENCE"] in [
+            audience.get("included.custom.audience") for audience in audiences
+        ]
+        assert asks["OAUTH_REALM"] == realm["realm"]
 
     def test_volumes_are_local_and_the_one_bridge_network_can_be_renamed(
         self, shared, mario
@@ -151,11 +178,102 @@ class TestShop:
         assert names <= Environment.model_fields.keys()
 
 
-def test_both_files_follow_the_compose_specification():
+class TestBesideTheShop:
+    @pytest.fixture(params=["mario-pizzeria-live", "mario-pizzeria-relay"])
+    def beside(self, request, mario):
+        return mario["services"][request.param]
+
+    def test_runs_the_same_image_with_the_same_settings(self, beside, shop):
+        assert beside["image"] == shop["image"]
+        assert beside["environment"] == shop["environment"]
+
+    def test_starts_once_the_shop_has_made_its_database_and_key(self, beside):
+        (needed,) = beside["depends_on"].items()
+
+        assert needed == ("mario-pizzeria-app", {"condition": "service_healthy"})
+        assert beside["volumes"] == ["mario_data:/app/var"]
+        assert beside["restart"] == "always"
+
+    def test_the_live_server_is_where_browsers_are_sent(self, mario):
+        live = mario["services"]["mario-pizzeria-live"]
+        script = (ROOT / "deployment" / "docker" / "entrypoint.sh").read_text()
+
+        assert live["command"] == ["live"]
+        assert "exec python -m mario.live --host 0.0.0.0 --port 8083" in script
+        assert live["ports"] == ["${MARIO_LIVE_PORT:-8083}:8083"]
+        assert live["environment"]["LIVE_URL"] == (
+            "http://localhost:${MARIO_LIVE_PORT:-8083}"
+        )
+        assert live["healthcheck"]["test"][-1] == "8083"
+
+    def test_the_relay_brings_events_to_the_event_player(self, mario, shared):
+        from django.core.management import get_commands  # noqa: PLC0415
+
+        relay = mario["services"]["mario-pizzeria-relay"]
+        (command,) = relay["command"]
+        sink = relay["environment"]["CLOUD_EVENT_SINK"]
+
+        assert command in get_commands()
+        # Without a colon: who sets it to nothing wants no events.
+        assert sink == "${CLOUD_EVENT_SINK-http://event-player:8080/events/pub}"
+        assert shared["services"]["event-player"]["ports"][0].endswith(":8080")
+
+
+class TestProxy:
+    def test_sends_pages_to_the_shop_and_streams_to_the_live_server(self, mario):
+        words = NGINX.read_text()
+        upstreams = re.findall(r"set \$\w+ http://([\w-]+):(\d+);", words)
+
+        assert upstreams == [
+            ("mario-pizzeria-app", "8080"),
+            ("mario-pizzeria-live", "8083"),
+        ]
+        assert {name for name, _ in upstreams} <= mario["services"].keys()
+        (streams,) = re.findall(r"location /live/ \{(.*?)\}", words, re.DOTALL)
+        assert "proxy_buffering off;" in streams
+
+    def test_writes_over_what_a_visitor_says_of_themselves(self):
+        words = NGINX.read_text()
+
+        assert "proxy_set_header X-Forwarded-For $remote_addr;" in words
+        assert "proxy_set_header X-Forwarded-Proto $scheme;" in words
+
+    def test_is_the_address_that_shop_and_realm_know(self):
+        services = _load(PROXY)["services"]
+        (port,) = services["mario-pizzeria-proxy"]["ports"]
+        address = f"http://localhost:{port.removesuffix(':8080')}"
+
+        for name in ("mario-pizzeria-app", "mario-pizzeria-live"):
+            assert services[name]["environment"]["APP_URL"] == address
+            assert services[name]["environment"]["LIVE_URL"] == ""
+            assert services[name]["environment"]["TRUSTED_PROXIES"]
+        assert services["keycloak"]["environment"]["SHOP_URL"] == address
+
+    def test_has_a_configuration_that_nginx_takes(self, tmp_path):
+        nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+        if nginx is None:
+            pytest.skip("nginx is not installed")
+        whole = tmp_path / "nginx.conf"
+        whole.write_text(
+            f"pid {tmp_path}/pid; error_log stderr; events {{}}"
+            f" http {{ access_log off; include {NGINX}; }}"
+        )
+
+        answer = subprocess.run(
+            [nginx, "-t", "-c", whole, "-p", tmp_path],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert answer.returncode == 0, answer.stderr
+
+
+def test_all_files_follow_the_compose_specification():
     result = subprocess.run(
         [
             Path(sys.executable).with_name("check-jsonschema"),
-            *("--builtin-schema", "vendor.compose-spec", SHARED, MARIO),
+            *("--builtin-schema", "vendor.compose-spec", SHARED, MARIO, PROXY),
         ],
         capture_output=True,
         text=True,
@@ -173,13 +291,14 @@ def _compose() -> list[str] | None:
     return ["docker-compose"] if shutil.which("docker-compose") else None
 
 
-def test_compose_accepts_both_files_and_another_network_name():
+@pytest.mark.parametrize("more", [[], [PROXY]], ids=["both", "with the proxy"])
+def test_compose_accepts_the_files_and_another_network_name(more):
     compose = _compose()
     if compose is None:
         pytest.skip("neither `docker compose` nor `docker-compose` is installed")
 
     result = subprocess.run(
-        [*compose, "-f", SHARED, "-f", MARIO, "config"],
+        [*compose, *(f"--file={file}" for file in (SHARED, MARIO, *more)), "config"],
         capture_output=True,
         text=True,
         check=False,
@@ -200,6 +319,10 @@ def test_compose_accepts_both_files_and_another_network_name():
     assert shop["environment"]["REDIS_ENABLED"] == "true"
     assert shop["environment"]["SECRET_KEY"] == ""
     assert "6380" in str(resolved["services"]["redis"]["ports"])
+    address = "http://localhost:8000" if more else "http://localhost:8080"
+    assert shop["environment"]["APP_URL"] == address
+    sink = resolved["services"]["mario-pizzeria-relay"]["environment"]
+    assert sink["CLOUD_EVENT_SINK"] == "http://event-player:8080/events/pub"
 
 
 class TestImage:
