@@ -13,7 +13,7 @@ load_or_exit()
 
 wsgi_app = "mario.wsgi:application"
 bind = "127.0.0.1:8080"
-worker_class = "gthread"
+worker_class = "mario.worker.DeadlineWorker"
 threads = 8
 # Seconds; nothing that a request waits for takes longer.
 timeout = 30

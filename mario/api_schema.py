@@ -11,8 +11,11 @@ _ANYWHERE = {
     "401": "Nobody is logged in, or the token is not valid.",
     "403": "The caller, or the token's scope, does not allow this.",
     "404": "There is no such page of the list.",
+    "411": "The request does not say how long it is.",
+    "413": "The request is larger than 256 KiB.",
     "429": "Too many requests; `Retry-After` says when to come back.",
-    "503": "The login or its session cannot be reached now; see `Retry-After`.",
+    "503": "The database, the login or its session cannot be reached now; see "
+    "`Retry-After`.",
 }
 
 

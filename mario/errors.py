@@ -1,11 +1,14 @@
 """What a visitor sees when a page cannot be shown: JSON under /api/, else a page."""
 
+import sys
 from http import HTTPStatus
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.views.decorators.csrf import requires_csrf_token
 
+_RETRY_AFTER = "5"
 _MESSAGES = {
     HTTPStatus.BAD_REQUEST: ("bad_request", "The request could not be understood."),
     HTTPStatus.FORBIDDEN: ("permission_denied", "You may not do this."),
@@ -13,6 +16,18 @@ _MESSAGES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "server_error",
         "Something went wrong on our side. Nothing you sent was half-done.",
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "unavailable",
+        "The shop is not answering as it should right now. Please try again.",
+    ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "too_large",
+        "This is more than the shop reads. Nothing was done with it.",
+    ),
+    HTTPStatus.LENGTH_REQUIRED: (
+        "length_required",
+        "The request has to say how long it is, in Content-Length.",
     ),
 }
 
@@ -40,7 +55,21 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    # Django calls this while it handles what was raised. An unreachable database is
+    # nobody's mistake, and passes.
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        response = _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "503.html")
+        response["Retry-After"] = _RETRY_AFTER
+        return response
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "500.html")
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    return _answer(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "413.html")
+
+
+def without_length(request: HttpRequest) -> HttpResponse:
+    return _answer(request, HTTPStatus.LENGTH_REQUIRED, "400.html")
 
 
 @requires_csrf_token

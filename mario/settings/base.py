@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mario.bodies.BoundedBodyMiddleware",
     "mario.middleware.PrivatePagesMiddleware",
     "sessions_backend.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -103,10 +104,19 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # The pool keeps connections, so CONN_MAX_AGE stays 0.
+    # The pool keeps connections, so CONN_MAX_AGE stays 0; those that a restart of the
+    # server has ended are noticed when they are taken.
+    _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
-        "pool": {"min_size": 1, "max_size": 8, "timeout": 5},
+        # A pool that has tried for longer waits twice as long each time, minutes in the
+        # end, and would not notice that the server is back.
+        "pool": {
+            "min_size": 1,
+            "max_size": 8,
+            "timeout": 2,
+            "reconnect_timeout": 1,
+        },
         "connect_timeout": 5,
         "options": "-c statement_timeout=15000 -c lock_timeout=5000",
     }

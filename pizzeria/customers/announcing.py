@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from pizzeria.collisions import retried
 from pizzeria.customers.models import Address, CustomerProfile
 from pizzeria.events.services import record
 from pizzeria.events.types import EventType
@@ -47,14 +48,15 @@ def note_details(
         announce(EventType.CUSTOMER_DETAILS_UPDATED, instance, _details(instance))
 
 
-def announcing_contact[Result, **Rest](
-    change: Callable[Concatenate[Rest], Result],
-) -> Callable[Concatenate[Rest], Result]:
+def announcing_contact[Result, **Given](
+    change: Callable[Given, Result],
+) -> Callable[Given, Result]:
     """Let a change of what is kept of a `user` tell of a new phone or address."""
 
+    @retried
     @wraps(change)
     @transaction.atomic
-    def change_and_tell(*args: Rest.args, **kwargs: Rest.kwargs) -> Result:
+    def change_and_tell(*args: Given.args, **kwargs: Given.kwargs) -> Result:
         user: Any = kwargs["user"]
         before = _contact(user)
         result = change(*args, **kwargs)

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
+from pizzeria.collisions import retried
 from pizzeria.customers.announcing import announce, announcing_contact
 from pizzeria.customers.models import (
     MAX_LABEL_LENGTH,
@@ -102,6 +103,7 @@ def remove_address(*, user: User, address_id: int) -> None:
         left.save(update_fields=["is_default"])
 
 
+@retried
 @transaction.atomic
 def set_favourite(*, user: User, pizza: Pizza, is_favourite: bool) -> None:
     """
@@ -120,6 +122,7 @@ def set_favourite(*, user: User, pizza: Pizza, is_favourite: bool) -> None:
         Favourite.objects.create(user=user, pizza=pizza)
 
 
+@retried
 @transaction.atomic
 def erase_customer(*, user: User) -> int:
     """

@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max
 
+from pizzeria.collisions import retried
 from pizzeria.delivery.board import tour_of
 from pizzeria.exceptions import TourFull
 from pizzeria.orders.models import Order
@@ -17,6 +18,7 @@ from pizzeria.roles import OVERSEE
 MAX_STOPS = 12
 
 
+@retried
 @transaction.atomic
 def take(*, order_id: int, driver: User, now: datetime) -> Order:
     """
@@ -80,6 +82,7 @@ def bring_back(*, order_id: int, driver: User, now: datetime, reason: str) -> Or
     )
 
 
+@retried
 @transaction.atomic
 def move_stop(*, order_id: int, driver: User, by: int) -> None:
     """

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Model
 
+from pizzeria.collisions import retried
 from pizzeria.events.models import OutboxEvent, ReceivedEvent
 from pizzeria.events.signals import event_received, event_recorded
 from pizzeria.events.types import EventType
@@ -69,6 +70,7 @@ def forget(*, kind: str, subject: object) -> None:
     OutboxEvent.objects.filter(aggregate=f"{kind}:{subject}").delete()
 
 
+@retried
 @transaction.atomic
 def receive(
     *,

@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
+from pizzeria.collisions import retried
 from pizzeria.events.services import Event, record
 from pizzeria.events.types import EventType
 from pizzeria.exceptions import StatusConflict
@@ -16,6 +17,7 @@ from pizzeria.orders.transitions import Status
 from pizzeria.roles import COOK, OVERSEE
 
 
+@retried
 @transaction.atomic
 def tick_line(
     *, order_id: int, line_id: int, is_ticked: bool, actor: User, now: datetime
@@ -65,6 +67,7 @@ def forget_ticks(event: Event, **_: object) -> None:
         OrderLine.objects.filter(order_id=int(event.subject)).update(ticked_at=None)
 
 
+@retried
 @transaction.atomic
 def set_capacity(*, capacity: int, actor: User, now: datetime) -> Kitchen:
     """
@@ -97,6 +100,7 @@ def set_capacity(*, capacity: int, actor: User, now: datetime) -> Kitchen:
     return kitchen
 
 
+@retried
 @transaction.atomic
 def take_note_of_cancellation(*, order_id: int, actor: User, now: datetime) -> Order:
     """

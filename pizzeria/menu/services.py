@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from pizzeria.collisions import retried
 from pizzeria.events.services import Event, record_all
 from pizzeria.events.types import EventType
 from pizzeria.exceptions import MenuChanged, MenuFull
@@ -28,6 +29,7 @@ EDITABLE = (
 _DETAILS = ("name", "description", "category", "more_allergens")
 
 
+@retried
 @transaction.atomic
 def add_pizza(*, fields: Mapping[str, Any], actor: User, now: datetime) -> Pizza:
     """
@@ -44,6 +46,7 @@ def add_pizza(*, fields: Mapping[str, Any], actor: User, now: datetime) -> Pizza
     return pizza
 
 
+@retried
 @transaction.atomic
 def edit_pizza(
     *,
@@ -80,6 +83,7 @@ def edit_pizza(
     return pizza
 
 
+@retried
 @transaction.atomic
 def retire_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
     """
@@ -95,6 +99,7 @@ def retire_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
     return pizza
 
 
+@retried
 @transaction.atomic
 def restore_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
     """

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from pizzeria.collisions import retried
 from pizzeria.events.services import Event, record, record_all
 from pizzeria.events.types import EventType
 from pizzeria.notifications.models import Kind, Notification
@@ -48,6 +49,7 @@ def notify(event: Event, **_: object) -> None:
     )
 
 
+@retried
 @transaction.atomic
 def mark_read(*, notification_id: int, person: User, now: datetime) -> Notification:
     """
@@ -63,6 +65,7 @@ def mark_read(*, notification_id: int, person: User, now: datetime) -> Notificat
     return notification
 
 
+@retried
 @transaction.atomic
 def dismiss(*, notification_id: int, person: User, now: datetime) -> Notification:
     """
@@ -83,6 +86,7 @@ def dismiss(*, notification_id: int, person: User, now: datetime) -> Notificatio
     return notification
 
 
+@retried
 @transaction.atomic
 def mark_all_read(*, person: User, now: datetime) -> int:
     """Note that all were read that nobody had read; return how many."""

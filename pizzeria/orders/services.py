@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from pizzeria.cart.lines import CartLine
+from pizzeria.collisions import retried
 from pizzeria.exceptions import (
     CartChanged,
     EmptyOrder,
@@ -29,6 +30,7 @@ from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderLine, full_nam
 from pizzeria.orders.transitions import Status, Step, find_step
 
 
+@retried
 def place_order(
     *,
     customer: User,
@@ -96,6 +98,7 @@ def order_of_key(*, customer: User, key: str, contact: Contact) -> Order | None:
     return order
 
 
+@retried
 @transaction.atomic
 def move_order(
     *,

@@ -156,6 +156,18 @@ class Proxy:
         """Let no other server get through, Sentinel or replica; clients go on."""
         self._do(self._be(_plainly, parts_servers=True))
 
+    def lose_a_reply(self, words: bytes) -> None:
+        """Reset the connection on which a reply with these words comes, once."""
+
+        async def carry(link: Link, data: bytes) -> None:
+            if words in data:
+                self._carry = _plainly
+                link.reset()
+            else:
+                await link.reply(data)
+
+        self._do(self._be(carry))
+
     def cut(self) -> None:
         """End every connection once."""
 

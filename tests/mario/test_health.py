@@ -1,7 +1,10 @@
 import json
 
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
+from mario import health
 from pizzeria.menu.models import Pizza
 
 
@@ -26,6 +29,16 @@ class TestReady:
         assert response.status_code == 200
         assert response.json()["session_store"] == "redis"
         assert response.json()["degraded"] is False
+
+    def test_is_not_while_a_migration_is_pending(self, client, caplog, monkeypatch):
+        monkeypatch.setattr(health, "_is_migrated", False)
+        Pizza.objects.create(name="Margherita", base_price="12.99")
+        MigrationRecorder(connection).record_unapplied("notifications", "0001_initial")
+
+        response = client.get("/ready")
+
+        assert response.status_code == 503
+        assert "Run `manage.py migrate`: notifications.0001_initial" in caplog.text
 
     def test_is_not_while_the_store_is_away(self, client, valkey):
         Pizza.objects.create(name="Margherita", base_price="12.99")

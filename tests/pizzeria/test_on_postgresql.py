@@ -19,6 +19,7 @@ from tests.shop import ROOT
 SUITES = [
     "tests/pizzeria/test_at_the_same_moment.py",
     "tests/pizzeria/test_drivers_at_the_same_moment.py",
+    "tests/pizzeria/test_collisions.py",
     "tests/pizzeria/test_events.py",
 ]
 
