@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 import redis
 
 from tests.journeys.people import ApiClient, Person
+from tests.journeys.windows import Window
+from tests.pizzeria.live_server import LiveServer
 from tests.realms import DevRealm, Keycloak
 from tests.servers import Valkey, free_port
 from tests.shop import Shop
@@ -109,6 +112,21 @@ def open_shop(store, ports, tmp_path, seeded_database) -> Iterator[Callable[...,
 
 
 @pytest.fixture
+def open_live_shop(open_shop, tmp_path) -> Iterator[Callable[..., Shop]]:
+    """Make a shop with a server of streams beside it, as `make run` does."""
+    with ExitStack() as stack:
+
+        def open_live_shop(realm) -> Shop:
+            server = LiveServer(str(tmp_path / "pizzeria.sqlite3"), tmp_path)
+            shop: Shop = open_shop(realm, LIVE_URL=server.url)
+            server.environment |= shop.environment
+            stack.enter_context(server)
+            return shop
+
+        yield open_live_shop
+
+
+@pytest.fixture
 def visitor() -> Iterator[Callable[..., Person]]:
     people: list[Person] = []
 
@@ -119,6 +137,19 @@ def visitor() -> Iterator[Callable[..., Person]]:
     yield visitor
     for person in people:
         person.browser.close()
+
+
+@pytest.fixture
+def window(browser) -> Iterator[Callable[..., Window]]:
+    windows: list[Window] = []
+
+    def window(shop: Shop, **options: Any) -> Window:
+        windows.append(Window(browser, shop, **options))
+        return windows[-1]
+
+    yield window
+    for opened in windows:
+        opened.context.close()
 
 
 @pytest.fixture
