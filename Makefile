@@ -11,6 +11,7 @@
 #   make coverage                the engine's tests; fails below 100 % of its branches
 #   make mutants                 changes merge, breaker and journal; the tests must notice
 #   make bench QUICK=1           what a session costs; without QUICK about ten minutes
+#   make screenshots             draw docs/pages/ anew, with Chromium
 #   make check                   everything that CI checks besides the tests
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -42,7 +43,7 @@ LIKE_PRODUCTION := env DEV_REALM=false DEBUG=false LOG_LEVEL=INFO \
 	KEYCLOAK_CLIENT_SECRET=a-secret-only-for-make-check \
 	REDIS_URL=rediss://:only-for-make-check@redis.example.com:6379/0 DATABASE_URL=sqlite:///:memory:
 
-.PHONY: help run run-copy keycloak test coverage mutants lint types docs bench matrix check lock
+.PHONY: help run run-copy keycloak test coverage mutants lint types docs bench matrix screenshots check lock
 
 help:
 	@sed -n 's/^#   \(make .*\)/  \1/p' Makefile
@@ -112,6 +113,10 @@ matrix: $(INSTALLED)
 	$(WITH_PEERS) --with djangorestframework-simplejwt==5.5.1 \
 		--with drf-oidc-auth==4.0.0 --with 'django-allauth[socialaccount]==65.21.1' \
 		python -m tests.performance.matrix --write
+
+screenshots: $(INSTALLED)
+	mkdir -p docs/pages && rm -f docs/pages/*.webp
+	SCREENSHOTS=yes $(RUN) -m pytest -q tests/browser/test_every_page.py -k pictures_are_drawn
 
 lock: $(INSTALLED)
 	$(LOCK) --group app --group demo --group dev -o requirements.txt

@@ -37,6 +37,8 @@ def _missing_tools() -> dict[str, str]:
         missing["browser"] = "no Chromium on PATH"
     if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         missing["postgresql"] = "no /usr/lib/postgresql/*/bin/initdb"
+    if shutil.which("java") is None:
+        missing["java"] = "no java on PATH"
     without = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
     if without:
         missing["keycloak"] = f"no {' and no '.join(without)} on PATH"

@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render, resolve_url
 from django.urls import reverse
 from django.utils import timezone
@@ -13,8 +13,9 @@ from django.views.decorators.http import (
     require_POST,
     require_safe,
 )
+from django.views.decorators.vary import vary_on_headers
 
-from pizzeria.access import SignedInRequest, login_required
+from pizzeria.access import HtmxRequest, SignedInRequest, login_required
 from pizzeria.cart.cart import Cart
 from pizzeria.customers.models import profile_of
 from pizzeria.customers.services import remember_contact
@@ -115,7 +116,8 @@ def order_again(request: SignedInRequest, order_id: int) -> HttpResponse:
 
 
 @require_safe
-def track(request: HttpRequest, token: str) -> HttpResponse:
+@vary_on_headers("HX-Request")
+def track(request: HtmxRequest, token: str) -> HttpResponse:
     """
     Show to whoever has the link where an order is, and nothing about whose it is.
 
@@ -126,7 +128,10 @@ def track(request: HttpRequest, token: str) -> HttpResponse:
     except (signing.BadSignature, ValueError) as error:
         raise Http404 from error
     order = get_object_or_404(Order, pk=order_id)
-    return render(request, "orders/track.html", _progress(order))
+    template = "orders/track.html"
+    if request.htmx:
+        template += "#status"
+    return render(request, template, _progress(order))
 
 
 def _visible(request: SignedInRequest, order_id: int) -> Order:

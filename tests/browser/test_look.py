@@ -1,6 +1,5 @@
 """The pages in a real browser: how they look, read and behave."""
 
-import gzip
 import re
 from itertools import product
 
@@ -383,33 +382,3 @@ class TestMotion:
 
         parts = {part for duration in durations for part in duration.split(", ")}
         assert parts == {"0s"}
-
-
-@pytest.mark.browser
-class TestWeight:
-    def test_a_first_visit_is_light(self, window):
-        visitor = window()
-        bodies: dict[str, bytes] = {}
-        visitor.page.on(
-            "response", lambda response: bodies.update({response.url: response.body()})
-        )
-
-        visitor.page.goto("/menu/", wait_until="networkidle")
-
-        html = next(body for url, body in bodies.items() if url.endswith("/menu/"))
-        assert len(html) < 60_000
-        sent = sum(
-            len(body) if url.endswith(".woff2") else len(gzip.compress(body))
-            for url, body in bodies.items()
-        )
-        assert sent < 300_000
-
-    def test_everything_comes_from_the_shop_itself(self, window, live_server):
-        visitor = window()
-        asked: list[str] = []
-        visitor.page.on("request", lambda request: asked.append(request.url))
-
-        visitor.page.goto("/menu/", wait_until="networkidle")
-
-        assert asked
-        assert all(url.startswith((live_server.url, "data:")) for url in asked)

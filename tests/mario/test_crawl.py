@@ -24,6 +24,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 
 from tests.mario.identity.conftest import issuer  # noqa: F401  # a fixture
+from tests.markup import problems_of
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = {
@@ -195,15 +196,23 @@ def _of_the_way_out(response: Any, name: str) -> Iterator[str]:
         yield "has no way to log out"
 
 
+def walk(
+    found: list[tuple[str, str]], *, is_secure: bool
+) -> Iterator[tuple[Any, str, str, Visitor]]:
+    """Ask for every address, as both of them, in both ways."""
+    people = (Visitor(), Superuser())
+    for (address, name), person, method in product(found, people, METHODS):
+        response = person.ready().generic(
+            method, address, secure=is_secure, content_type="application/json"
+        )
+        who = type(person).__name__.lower()
+        yield response, name, f"{method} {address} as {who}", person
+
+
 def crawl(found: list[tuple[str, str]], *, is_secure: bool) -> list[str]:
     wrong: list[str] = []
     cookies: set[str] = set()
-    people = (Visitor(), Superuser())
-    for (address, name), person, method in product(found, people, METHODS):
-        browser = person.ready()
-        response = browser.generic(
-            method, address, secure=is_secure, content_type="application/json"
-        )
+    for response, name, what, person in walk(found, is_secure=is_secure):
         cookies |= response.cookies.keys()
         said = [*problems(response, name, is_secure=is_secure)]
         if isinstance(person, Superuser) and name not in PUBLIC:
@@ -211,8 +220,7 @@ def crawl(found: list[tuple[str, str]], *, is_secure: bool) -> list[str]:
             said += _of_the_way_out(response, name)
         if HTTPStatus(response.status_code).is_redirection:
             said += _of_redirect(response)
-        who = type(person).__name__.lower()
-        wrong += [f"{method} {address} as {who}: {it}" for it in said]
+        wrong += [f"{what}: {it}" for it in said]
     # Else nothing was said about the ones that matter.
     for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "mario_log"):
         if not any(name in cookie for cookie in cookies):
@@ -247,6 +255,29 @@ def test_every_response_has_its_headers(found):
     wrong = crawl(found, is_secure=settings.SESSION_COOKIE_SECURE)
 
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.django_db
+@pytest.mark.java
+@pytest.mark.usefixtures("issuer")
+def test_every_page_is_valid_html(found, tmp_path):
+    pages = {
+        what: response.content.decode()
+        for response, name, what, _ in walk(found, is_secure=False)
+        if _is_page_of_ours(response, name)
+    }
+
+    wrong = problems_of(pages, tmp_path)
+
+    assert len(pages) > 50
+    assert not wrong, "\n".join(wrong)
+
+
+def _is_page_of_ours(response: Any, name: str) -> bool:
+    """The admin's pages are unfold's, the API's documentation is Swagger's."""
+    is_html = response.headers.get("Content-Type", "").startswith("text/html")
+    is_others = name.startswith("admin:") or name == "api_docs"
+    return is_html and not is_others and b"<html" in response.content
 
 
 def test_and_has_them_with_tls():

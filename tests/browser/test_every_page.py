@@ -1,0 +1,245 @@
+"""Every page of a shop on a Friday evening: its HTML, its weight, and axe's word."""
+
+import base64
+import gzip
+import json
+import os
+import subprocess
+import sys
+from http import HTTPStatus
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.template import loader
+
+from tests.browser.every_page import (
+    DRAWN,
+    EVERY_PAGE,
+    PAGES_OF_DOCS,
+    PICTURES,
+    ROOT,
+    ShopPage,
+    pages_of_docs,
+    templates_of_pages,
+)
+from tests.browser.test_look import DESKTOP
+from tests.markup import problems_of
+from tests.pizzeria.live_server import LiveServer
+from tests.servers import Valkey, free_port
+from tests.shop import Shop
+
+# One shop for all of them.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("every_page")]
+
+PHONE = {"width": 360, "height": 740}
+AXE = Axe()
+ONLY_COLOUR = {"runOnly": ["color-contrast"]}
+MOST_HTML_BYTES = 60_000
+MOST_BYTES = 300_000
+MOST_SHIFT = 0.1
+SETTLED_MS = 300
+MOST_BYTES_OF_PICTURES = 3_000_000
+ADD_UP_SHIFTS = """
+  window.shifted = 0;
+  new PerformanceObserver((list) => {
+    for (const shift of list.getEntries())
+      if (!shift.hadRecentInput) window.shifted += shift.value;
+  }).observe({ type: "layout-shift", buffered: true });
+"""
+LOOKS = {
+    "desktop": {"viewport": DESKTOP, "color_scheme": "light"},
+    "phone": {"viewport": PHONE, "color_scheme": "dark"},
+}
+
+
+class Friday:
+    """The shop, the people in it, and how each page is opened."""
+
+    def __init__(
+        self, browser, shop: Shop, live_url: str, made: dict[str, dict[str, str]]
+    ) -> None:
+        self.browser = browser
+        self.shop = shop
+        self.live_url = live_url
+        self.cookies = made["cookies"]
+        self.values = made["values"]
+
+    def path(self, page: ShopPage) -> str:
+        return page.path.format(**self.values)
+
+    def window(self, page: ShopPage, **options):
+        """Open a fresh browser, as of somebody who comes for the first time."""
+        context = self.browser.new_context(base_url=self.shop.url, **options)
+        context.set_default_timeout(40_000)
+        if page.person:
+            value = self.cookies[page.person]
+            cookie = {"name": "mario_session", "value": value, "url": self.shop.url}
+            context.add_cookies([cookie])
+        if page.name in DRAWN:
+            context.route(f"**{page.path}", lambda route: self._draw(route, page))
+        return context
+
+    def html(self, page: ShopPage) -> str:
+        if page.name in DRAWN:
+            template, context = DRAWN[page.name]
+            return loader.render_to_string(template, context)
+        cookies = {"mario_session": self.cookies[page.person]} if page.person else None
+        address = f"{self.shop.url}{self.path(page)}"
+        answer = httpx.get(address, cookies=cookies, timeout=40)
+        assert answer.status_code == page.status, page
+        return answer.text
+
+    def _draw(self, route, page: ShopPage) -> None:
+        route.fulfill(
+            status=page.status, content_type="text/html", body=self.html(page)
+        )
+
+
+def settle(shown) -> None:
+    """Wait until nothing is about to change any more."""
+    shown.evaluate("document.fonts.ready.then(() => true)")
+    if shown.locator("[data-live-state]").count():
+        shown.locator("[data-live-state][data-state=live]").wait_for()
+    shown.wait_for_timeout(SETTLED_MS)
+
+
+@pytest.fixture(scope="module")
+def friday(browser, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("friday")
+    with Valkey(folder / "valkey") as store:
+        # Nobody waits for the realm: people are logged in already.
+        server = LiveServer(str(folder / "pizzeria.sqlite3"), folder)
+        environment = {
+            "REDIS_URL": store.url,
+            "KEYCLOAK_SERVER_URL": "http://localhost:9",
+            "LIVE_URL": server.url,
+        }
+        shop = Shop(free_port(), folder, **environment)
+        server.environment |= shop.environment
+        shop.manage("migrate", "--verbosity=0")
+        made = subprocess.run(
+            [sys.executable, "-m", "tests.browser.friday"],
+            cwd=ROOT,
+            env=shop.environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert made.returncode == 0, made.stderr[-3000:]
+        with shop, server:
+            values = json.loads(made.stdout.splitlines()[-1])
+            yield Friday(browser, shop, server.url, values)
+
+
+def test_no_page_is_left_out():
+    assert templates_of_pages() == {page.template for page in EVERY_PAGE}
+
+
+@pytest.mark.java
+def test_the_html_of_every_page_is_valid(friday, tmp_path):
+    pages = {page.name: friday.html(page) for page in EVERY_PAGE}
+
+    found = problems_of(pages, tmp_path)
+    assert not found, "\n".join(found)
+
+
+def found_by_axe(page, options=None) -> list[str]:
+    violations = AXE.run(page, options=options).response["violations"]
+    return [
+        f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')}"
+        for violation in violations
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=str)
+def test_axe_finds_nothing(friday, page):
+    context = friday.window(page, viewport=DESKTOP, reduced_motion="reduce")
+    shown = context.new_page()
+    answer = shown.goto(friday.path(page), wait_until="load")
+    assert answer.status == page.status
+    shown.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+    wrong = {"desktop, light": found_by_axe(shown)}
+    shown.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    wrong["desktop, dark"] = found_by_axe(shown, ONLY_COLOUR)
+    shown.set_viewport_size(PHONE)
+    wrong["phone, dark"] = found_by_axe(shown)
+    shown.emulate_media(color_scheme="light", reduced_motion="reduce")
+    wrong["phone, light"] = found_by_axe(shown, ONLY_COLOUR)
+    context.close()
+
+    assert not any(wrong.values()), json.dumps(wrong, indent=1, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=str)
+def test_a_first_visit_is_light_steady_and_between_two(friday, page):
+    context = friday.window(page, viewport=PHONE)
+    context.add_init_script(ADD_UP_SHIFTS)
+    shown = context.new_page()
+    answers = []
+    shown.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108  # Playwright wants a function
+
+    shown.goto(friday.path(page), wait_until="load")
+    settle(shown)
+
+    sizes = {
+        answer.url: size_of(answer)
+        for answer in answers
+        if answer.ok and not answer.url.startswith(friday.live_url)
+    }
+    shift = shown.evaluate("window.shifted")
+    asked = [answer.url for answer in answers]
+    context.close()
+    assert sum(sizes.values()) < MOST_BYTES, sizes
+    assert len(friday.html(page).encode()) < MOST_HTML_BYTES
+    assert shift < MOST_SHIFT
+    own = (friday.shop.url, friday.live_url, "data:")
+    assert [url for url in asked if not url.startswith(own)] == []
+
+
+def size_of(answer) -> int:
+    """Say what it weighs on its way, by a proxy that compresses what can be."""
+    body = b"" if answer.status == HTTPStatus.NO_CONTENT else answer.body()
+    return len(body) if answer.url.endswith(".woff2") else len(gzip.compress(body))
+
+
+def test_its_pictures_are_drawn(friday, tmp_path):
+    """A few, to know that it works; all, into `docs/`, for `make screenshots`."""
+    is_for_docs = "SCREENSHOTS" in os.environ
+    folder = PICTURES if is_for_docs else tmp_path
+    for page in EVERY_PAGE if is_for_docs else EVERY_PAGE[:2]:
+        for look, options in LOOKS.items():
+            context = friday.window(page, reduced_motion="reduce", **options)
+            shown = context.new_page()
+            shown.goto(friday.path(page), wait_until="load")
+            settle(shown)
+            picture = folder / f"{page.name}-{look}.webp"
+            picture.write_bytes(picture_of(shown))
+            context.close()
+            assert picture.stat().st_size > 2_000, picture
+    if is_for_docs:
+        PAGES_OF_DOCS.write_text(pages_of_docs())
+
+
+def picture_of(shown) -> bytes:
+    """Draw a page as WebP, which is small; Playwright itself offers PNG and JPEG."""
+    width, height = shown.viewport_size["width"], shown.viewport_size["height"]
+    whole = shown.evaluate("document.documentElement.scrollHeight")
+    clip = {"x": 0, "y": 0, "width": width, "height": min(whole, 2 * height)}
+    orders = {"format": "webp", "quality": 45, "captureBeyondViewport": True}
+    answer = shown.context.new_cdp_session(shown).send(
+        "Page.captureScreenshot", {**orders, "clip": {**clip, "scale": 1}}
+    )
+    return base64.b64decode(answer["data"])
+
+
+def test_the_docs_show_every_page():
+    names = {f"{page.name}-{look}.webp" for page in EVERY_PAGE for look in LOOKS}
+    sizes = [file.stat().st_size for file in PICTURES.iterdir()]
+
+    assert PAGES_OF_DOCS.read_text() == pages_of_docs(), "run `make screenshots`"
+    assert {file.name for file in PICTURES.iterdir()} == names
+    assert sum(sizes) < MOST_BYTES_OF_PICTURES
