@@ -9,7 +9,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as answer_of_rest_framework
 
-from pizzeria.exceptions import Conflict, PizzeriaError
+from pizzeria.exceptions import Conflict, KeyReused, PizzeriaError
 
 NOTHING_HERE = "There is nothing at this address."
 NOT_ALLOWED = "You may not do this."
@@ -46,11 +46,20 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def _answer_of_the_shop(error: PizzeriaError) -> Response:
-    is_conflict = isinstance(error, Conflict)
     return Response(
         {"code": error.code, "message": error.message, "extra": error.extra},
-        status=HTTPStatus.CONFLICT if is_conflict else HTTPStatus.BAD_REQUEST,
+        status=_status_of(error),
     )
+
+
+def _status_of(error: PizzeriaError) -> HTTPStatus:
+    if isinstance(error, KeyReused):
+        # draft-ietf-httpapi-idempotency-key-header, 2.7; its 409, for a request that
+        # still runs, is not needed: the second waits for the first one's order.
+        return HTTPStatus.UNPROCESSABLE_ENTITY
+    if isinstance(error, Conflict):
+        return HTTPStatus.CONFLICT
+    return HTTPStatus.BAD_REQUEST
 
 
 def _in_our_words(error: Exception) -> Exception:

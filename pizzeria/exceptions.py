@@ -8,6 +8,7 @@ PizzeriaError
 |  +- PizzaSoldOut       also when it is to be ordered
 +- OrderRefused          what is in the cart cannot be ordered
 |  +- EmptyOrder
+|  +- KeyReused          the idempotency key names another order
 +- TooMuchKept           there is a limit to what is kept
 |  +- AddressBookFull
 |  +- TooManyFavourites
@@ -18,7 +19,6 @@ PizzeriaError
    +- MenuChanged
    +- StatusConflict
    +- OrderUnderWay
-   +- KeyReused
    +- KitchenFull
    +- TourFull
 
@@ -84,6 +84,19 @@ class OrderRefused(PizzeriaError):
 class EmptyOrder(OrderRefused):
     code = "empty_order"
     message = "There is no pizza in your cart yet, so there is nothing to order."
+
+
+class KeyReused(OrderRefused):
+    """The same idempotency key came with another request."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self, order: int) -> None:
+        super().__init__(
+            f"This key was used for order {order}, with other details. "
+            "A new order needs a new key.",
+            order=order,
+        )
 
 
 class TooMuchKept(PizzeriaError):
@@ -152,19 +165,6 @@ class OrderUnderWay(Conflict):
         "An order of yours is still under way. "
         "Once it has arrived, your data can be erased."
     )
-
-
-class KeyReused(Conflict):
-    """The same idempotency key came with another request."""
-
-    code = "idempotency_key_reused"
-
-    def __init__(self, order: int) -> None:
-        super().__init__(
-            f"This key was used for order {order}, with other details. "
-            "A new order needs a new key.",
-            order=order,
-        )
 
 
 class StatusConflict(Conflict):

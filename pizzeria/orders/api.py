@@ -246,7 +246,8 @@ class Orders(generics.ListAPIView[Order]):
                 OpenApiParameter.HEADER,
                 description=(
                     "A name of your own for this request, 1 to 64 signs of ASCII. "
-                    "Sent again, it answers with the same order."
+                    "Sent again, it answers with the same order, also while the first "
+                    "request still runs; with other details it answers 422."
                 ),
             )
         ],
@@ -273,7 +274,11 @@ class Orders(generics.ListAPIView[Order]):
         ],
         responses={
             201: OneOrderSerializer,
-            **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT),
+            **documented(
+                HTTPStatus.BAD_REQUEST,
+                HTTPStatus.CONFLICT,
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+            ),
             **_NOT_IN,
         },
     )

@@ -19,6 +19,7 @@ def answer(error):
         (refusals.PizzaSoldOut("Hawaiian"), 400, "sold_out"),
         (refusals.CartFull(), 400, "cart_full"),
         (refusals.CartChanged(), 409, "cart_changed"),
+        (refusals.KeyReused(7), 422, "idempotency_key_reused"),
         (refusals.StatusConflict("Too late.", status="ready"), 409, "status_conflict"),
         (refusals.KitchenFull(capacity=5), 409, "kitchen_full"),
         (exceptions.NotFound(), 404, "not_found"),

@@ -135,13 +135,13 @@ class TestKeys:
         assert api.get("/api/cart/").json()["count"] == 1
         assert place(api, "friday-2").json()["id"] != first.json()["id"]
 
-    def test_the_same_key_with_other_details_is_a_conflict(self, api, margherita):
+    def test_the_same_key_with_other_details_is_refused(self, api, margherita):
         first = place(api, "friday-1")
         fill(api, margherita)
 
         answer = place(api, "friday-1", notes="Ring twice.")
 
-        assert answer.status_code == 409
+        assert answer.status_code == 422
         assert answer.json()["code"] == "idempotency_key_reused"
         assert answer.json()["extra"] == {"order": first.json()["id"]}
 
