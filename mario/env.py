@@ -209,6 +209,18 @@ class Environment(BaseSettings):
         default=False,
         description="Let Keycloak's logout page end logins in a frame.",
     )
+    keycloak_pushed_requests: bool = Field(
+        default=False,
+        description="The shop tells Keycloak itself what a login asks for, and the "
+        "browser brings only a name for it (RFC 9126).",
+    )
+    keycloak_step_up_acr: str = Field(
+        default="",
+        max_length=64,
+        pattern=r"[\w.:-]*",
+        description="Whoever does what matters must have logged in at this level of "
+        "the realm's (`acr`), for example with a second factor; any when empty.",
+    )
     dev_realm: bool = Field(
         default=False,
         description="The login is the embedded development realm; never deployed.",

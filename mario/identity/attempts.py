@@ -34,6 +34,8 @@ class Attempt:
     next_url: str
     # Seconds that may lie between the password and the callback; None for any.
     max_age: int | None = None
+    # How strong the login must be; empty for any.
+    acr: str = ""
 
 
 def remember(request: HttpRequest, response: HttpResponse, attempt: Attempt) -> None:

@@ -21,6 +21,7 @@ _ALLOWED = {
     "login_hint": re.compile(r"[^\x00-\x1f\x7f]{1,255}"),
     "ui_locales": re.compile(r"[A-Za-z0-9-]{2,35}( [A-Za-z0-9-]{2,35}){0,4}"),
     "prompt": re.compile("login"),
+    "acr_values": re.compile(r"[\w.:-]{1,64}", re.ASCII),
     "max_age": re.compile("[0-9]{1,7}"),
     "kc_action": re.compile(f"{CHANGE_PASSWORD}|{CHANGE_PROFILE}"),
 }

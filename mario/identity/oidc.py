@@ -30,6 +30,7 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         if request is None or "code_verifier" not in kwargs:
             return None
         seconds: int | None = kwargs.pop("max_age", None)
+        self.acr: str = kwargs.pop("acr", "")
         self.max_age = None if seconds is None else timedelta(seconds=seconds)
         user: User | None = super().authenticate(request, **kwargs)
         return user
@@ -54,6 +55,7 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
             nonce=kwargs["nonce"],
             access_token=self.token_response["access_token"],
             max_age=self.max_age,
+            acr=self.acr,
         )
 
     def store_tokens(self, access_token: str, id_token: str) -> None:

@@ -36,6 +36,7 @@ _USER_INFO = (
     "sub",
     "sid",
     "auth_time",
+    "acr",
     "preferred_username",
     "name",
     "given_name",

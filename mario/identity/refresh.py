@@ -300,7 +300,9 @@ class _Renewal:
             record[TOKENS] = new.as_stored()
             known = login_session.section(record, login_session.USER_INFO)
             # Core 12.2 lets a refreshed ID token leave it out, not change it.
-            since = {name: known[name] for name in ("auth_time",) if name in known}
+            since = {
+                name: known[name] for name in ("auth_time", "acr") if name in known
+            }
             record[login_session.USER_INFO] = since | people.user_info(claims)
 
         try:

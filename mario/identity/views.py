@@ -16,7 +16,15 @@ from mozilla_django_oidc.views import (
     get_next_url,
 )
 
-from mario.identity import answers, attempts, interrupted, jwks, links, login_session
+from mario.identity import (
+    answers,
+    attempts,
+    interrupted,
+    jwks,
+    links,
+    login_session,
+    pushed_requests,
+)
 from mario.identity.exceptions import (
     IdentityError,
     LoginRefused,
@@ -52,6 +60,7 @@ class LoginView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # untyped
         try:
             asked = links.asked_of_keycloak(request.GET)
             jwks.require_provider()
+            return self._send_to_keycloak(request, asked, next_url)
         except ProviderUnavailable as error:
             # Better a page of ours than the browser's own about a dead address.
             logger.warning("Nobody can log in, Keycloak is unavailable: %s", error)
@@ -59,7 +68,6 @@ class LoginView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # untyped
         except LoginRefused as error:
             logger.warning("A link to the login was refused: %s", error)
             return login_failed(request, WRONG_LINK, status=400, next_url=next_url)
-        return self._send_to_keycloak(request, asked, next_url)
 
     def get_extra_params(self, request: HttpRequest) -> dict[str, Any]:
         return self.asked
@@ -84,7 +92,10 @@ class LoginView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # untyped
             code_verifier=entry["code_verifier"],
             next_url=next_url,
             max_age=int(asked["max_age"]) if "max_age" in asked else None,
+            acr=asked.get("acr_values", ""),
         )
+        if settings.OIDC_PUSHES_REQUESTS:
+            response["Location"] = pushed_requests.push(response["Location"])
         attempts.remember(request, response, attempt)
         response["Cache-Control"] = "no-store"
         return response
@@ -139,6 +150,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
             nonce=attempt.nonce,
             code_verifier=attempt.code_verifier,
             max_age=attempt.max_age,
+            acr=attempt.acr,
         )
         if user is None:
             raise LoginRefused("no user came of it")

@@ -15,6 +15,8 @@ LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
 OIDC_OP_ISSUER = env.issuer
+OIDC_OP_PUSHED_ENDPOINT = f"{_internal}/ext/par/request"
+OIDC_PUSHES_REQUESTS = env.keycloak_pushed_requests
 OIDC_OP_AUTHORIZATION_ENDPOINT = f"{_public}/auth"
 OIDC_OP_REGISTRATION_ENDPOINT = f"{_public}/registrations"
 OIDC_OP_LOGOUT_ENDPOINT = f"{_public}/logout"
@@ -92,6 +94,8 @@ OIDC_ACCOUNT_URL = "" if env.dev_realm else f"{env.issuer}/account/"
 STAFF_GROUPS = ["chef", "delivery_driver", "manager"]
 # How long ago a password may have been typed by whoever does what matters.
 RECENT_LOGIN_SECONDS = 300
+# And at which level of the realm's; any when empty.
+RECENT_LOGIN_ACR = env.keycloak_step_up_acr
 
 # How the shop asks for a recent login before it hands out or erases personal data.
 RECENT_LOGIN = "mario.identity.recent_login"

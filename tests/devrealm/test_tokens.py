@@ -27,7 +27,7 @@ class TestACode:
         # Keycloak names the scopes in the order of its database.
         assert set(tokens["scope"].split()) == {
             *("openid", "profile", "email"),
-            *("menu:read", "cart", "orders", "kitchen", "delivery"),
+            *("cart", "orders", "kitchen", "delivery"),
             *("management", "account"),
         }
 
@@ -222,9 +222,7 @@ class TestAProgram:
         assert access["azp"] == "mario-api"
         assert access["aud"] == "mario-app"
         assert access["realm_access"]["roles"] == ["customer"]
-        assert set(access["scope"].split()) == {
-            *("openid", "profile", "email", "menu:read", "cart")
-        }
+        assert set(access["scope"].split()) == {*("openid", "profile", "email", "cart")}
         assert claims(answer.json()["id_token"])["sid"] == access["sid"]
         assert error(refused) == (400, "unauthorized_client")
 
@@ -256,7 +254,7 @@ class TestAProgram:
         assert access["client_id"] == access["azp"] == "mario-service"
         assert access["realm_access"]["roles"] == ["chef"]
         assert access["aud"] == "mario-app"
-        assert set(access["scope"].split()) == {"menu:read", "kitchen"}
+        assert set(access["scope"].split()) == {"kitchen"}
 
     def test_of_the_browser_does_not_act_as_itself(self, party):
         answer = party.token(grant_type="client_credentials")

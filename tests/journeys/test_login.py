@@ -106,6 +106,41 @@ def test_a_recent_login_is_asked_for_and_checked(customer, store_client):
     assert record(store_client, key)["user_info"]["auth_time"] > first
 
 
+def test_a_level_of_the_realms_is_asked_for_and_checked(customer, store_client):
+    page = walk(customer, "/auth/login?next=/cart/&acr_values=1")
+    answer = submit_login(customer.browser, page, "customer", PASSWORD)
+    assert customer.browser.get(answer.headers["location"]).headers["location"] == (
+        "/cart/"
+    )
+    (key,) = store_client.keys(KEYS)
+    assert record(store_client, key)["user_info"]["acr"] == "1"
+
+    # A level that the realm does not have is not reached, however it asks.
+    refused = walk(customer, "/auth/login?next=/orders/&acr_values=gold")
+    if 'id="kc-form-login"' in refused.text:
+        answer = submit_login(customer.browser, refused, "customer", PASSWORD)
+        refused = customer.browser.get(answer.headers["location"])
+    assert refused.status_code == 400
+    assert customer.is_logged_in()
+
+
+def test_what_is_asked_for_is_pushed_if_the_realm_takes_it(realm, open_shop, visitor):
+    customer = visitor("customer", open_shop(realm, KEYCLOAK_PUSHED_REQUESTS="true"))
+
+    if isinstance(realm, DevRealm):
+        # It has no such address, and nobody is sent there in vain.
+        assert customer.see("/auth/login").status_code == 503
+        return
+    begun = asked(customer.see("/auth/login"))
+    assert begun.keys() == {"client_id", "request_uri"}
+    # Keycloak takes the name once, and leads on to its form.
+    page = walk(customer, "/auth/login?next=/orders/")
+    answer = submit_login(customer.browser, page, "customer", PASSWORD)
+    back = customer.browser.get(answer.headers["location"])
+    assert back.headers["location"] == "/orders/"
+    assert customer.is_logged_in()
+
+
 @pytest.mark.parametrize("action", [CHANGE_PASSWORD, CHANGE_PROFILE])
 def test_an_action_of_keycloak_is_on_the_way(customer, realm, action):
     customer.log_in()

@@ -2,6 +2,7 @@
 
 import re
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.admin import site
@@ -11,7 +12,7 @@ from django.test import Client
 from mario.identity.roles import roles_of
 from sessions_backend.engine import SessionStore
 from tests.mario.identity.issuer import Issuer
-from tests.mario.identity.test_login import log_in
+from tests.mario.identity.test_login import come_back, log_in
 from tests.mario.identity.test_logout import bearer
 
 pytestmark = pytest.mark.django_db
@@ -195,3 +196,37 @@ class TestWhatMatters:
         answer = admin.post(self.ADDRESS, {"name": "choir"})
 
         assert answer["Location"].startswith("/auth/login?")
+
+
+class TestAStrongerLogin:
+    """Where the settings name a level of the realm's, any login is too little."""
+
+    @pytest.fixture(autouse=True)
+    def _level(self, settings):
+        settings.RECENT_LOGIN_ACR = "2"
+
+    def enter(self, client, issuer: Issuer, acr: object):
+        asked = client.get("/auth/login?next=/admin/&max_age=300&acr_values=2")
+        query = parse_qs(urlsplit(asked["Location"]).query)
+        assert query["acr_values"] == ["2"]
+        claims = with_roles("admin", auth_time=int(time.time()), acr=acr)
+        issuer.will_answer(query["nonce"][0], **claims)
+        return come_back(client, {"state": query["state"][0]})
+
+    def test_is_asked_for(self, admin):
+        answer = admin.post(TestWhatMatters.ADDRESS, {"name": "choir"})
+
+        assert answer["Location"].endswith("&max_age=300&acr_values=2")
+        assert not Group.objects.filter(name="choir").exists()
+
+    def test_is_enough(self, client, issuer: Issuer):
+        assert self.enter(client, issuer, "2").status_code == 302
+
+        client.post(TestWhatMatters.ADDRESS, {"name": "choir"})
+
+        assert Group.objects.filter(name="choir").exists()
+
+    @pytest.mark.parametrize("acr", ["1", None, 2])
+    def test_that_was_not_made_is_no_login(self, client, issuer: Issuer, acr):
+        assert self.enter(client, issuer, acr).status_code == 400
+        assert "mario_session" not in client.cookies

@@ -1,0 +1,201 @@
+"""
+Inputs 63 to 80 of the catalogue, with logout tokens that each realm has made itself.
+
+What only its private key could sign is in `tests/mario/identity/test_logout.py`.
+"""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from mario.identity import jwks, not_before
+from mario.identity.validator import LOGOUT_EVENT
+from tests.devrealm.forge import MINE
+from tests.devrealm.relying_party import RelyingParty, claims, header
+from tests.mario.identity.issuer import encode, sign_by_hand
+from tests.realms import Keycloak
+
+pytestmark = pytest.mark.django_db
+
+BACK_CHANNEL = "/auth/backchannel-logout"
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(autouse=True)
+def _shop(settings, realm):
+    """Let the shop of this process know the realm, and nothing yet of its keys."""
+    settings.OIDC_OP_ISSUER = realm.issuer
+    settings.OIDC_OP_JWKS_ENDPOINT = f"{realm.protocol_url}/certs"
+    settings.OIDC_OP_DISCOVERY_ENDPOINT = (
+        f"{realm.issuer}/.well-known/openid-configuration"
+    )
+    jwks.forget()
+    not_before.forget()
+    yield
+    jwks.forget()
+
+
+class Login:
+    """One login of a person at the realm, and its session here."""
+
+    def __init__(self, party: RelyingParty, name: str = "customer") -> None:
+        self.party = party
+        self.tokens = party.log_in(name)
+        self.sid = claims(self.tokens["access_token"])["sid"]
+        assert self.is_in()
+
+    def is_in(self) -> bool:
+        token = self.tokens["access_token"]
+        answer = Client().get(
+            "/api/cart/", headers={"Authorization": f"Bearer {token}"}
+        )
+        return answer.status_code == 200
+
+    def end(self, listener) -> str:
+        """Log out at the realm; return the token that it sends to the shop."""
+        self.party.log_out(id_token_hint=self.tokens["id_token"])
+        token: str = listener.told_about(self.sid)
+        return token
+
+
+@pytest.fixture
+def login(party) -> Login:
+    return Login(party)
+
+
+def tell(token: str):
+    return Client().post(BACK_CHANNEL, f"logout_token={token}", content_type=FORM)
+
+
+def assert_refused(answer, login: Login) -> None:
+    assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request"})
+    assert "no-store" in answer["Cache-Control"]
+    assert login.is_in()
+
+
+def unsigned(token: str) -> str:
+    head = encode(json.dumps({**header(token), "alg": "none"}).encode()).decode()
+    return f"{head}.{token.split('.')[1]}."
+
+
+def by_me(token: str, key: object = MINE, **changes: object) -> str:
+    return sign_by_hand({**header(token), **changes}, claims(token), key)
+
+
+FORGED: dict[str, Callable[[str], str]] = {
+    "64-none": unsigned,
+    "64-no-signature": lambda token: f"{token.rsplit('.', 1)[0]}.",
+    "64-a-broken-one": lambda token: f"{token[:-8]}AAAAAAAA",
+    "64-another-key": by_me,
+    "64-HS256": lambda token: by_me(token, b"mario-secret-123", alg="HS256"),
+    "64-RS512": lambda token: by_me(token, alg="RS512"),
+    "73-typ-JWT": lambda token: by_me(token, typ="JWT"),
+}
+
+
+def test_ends_its_login_once_and_cannot_be_changed(login: Login, listener):
+    token = login.end(listener)
+
+    for name, forge in FORGED.items():
+        answer = tell(forge(token))
+        assert answer.status_code == 400, name
+    assert login.is_in()
+    # 63: not where it belongs.
+    assert Client().get(f"{BACK_CHANNEL}?logout_token={token}").status_code == 405
+    assert_refused(Client().post(f"{BACK_CHANNEL}?logout_token={token}"), login)
+    as_json = {"logout_token": token}
+    assert_refused(
+        Client().post(BACK_CHANNEL, as_json, content_type="application/json"), login
+    )
+
+    # 79, 80: honoured with CSRF checks on, and nothing of the login is left.
+    strict = Client(enforce_csrf_checks=True)
+    told = strict.post(BACK_CHANNEL, f"logout_token={token}", content_type=FORM)
+    assert (told.status_code, told.content) == (200, b"")
+    assert not login.is_in()
+
+    # 70: used up.
+    assert tell(token).status_code == 400
+
+
+def test_65_of_another_client_or_realm_is_refused(login: Login, listener, settings):
+    token = login.end(listener)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "OIDC_RP_CLIENT_ID", "another")
+        answer = tell(token)
+    assert_refused(answer, login)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "OIDC_OP_ISSUER", f"{settings.OIDC_OP_ISSUER}/")
+        answer = tell(token)
+    assert_refused(answer, login)
+
+
+@pytest.mark.parametrize("kind", ["id_token", "access_token", "refresh_token"])
+def test_72_another_kind_of_token_is_refused(login: Login, kind):
+    assert_refused(tell(login.tokens[kind]), login)
+
+
+def test_74_a_login_that_is_not_here_is_answered_alike(party, listener):
+    tokens = party.log_in()
+    party.log_out(id_token_hint=tokens["id_token"])
+    token = listener.told_about(claims(tokens["id_token"])["sid"])
+
+    answer = tell(token)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_76_the_persons_other_login_goes_on(realm, login: Login, listener):
+    with RelyingParty(realm) as phone:
+        other = Login(phone)
+
+        assert tell(login.end(listener)).status_code == 200
+
+        assert not login.is_in()
+        assert other.is_in()
+
+
+def test_76_may_be_widened_to_the_person(realm, login: Login, listener, settings):
+    settings.OIDC_LOGOUT_WIDENS_TO_SUBJECT = True
+    with RelyingParty(realm) as phone, RelyingParty(realm) as tablet:
+        other = Login(phone)
+        never_here = tablet.log_in()
+
+        assert tell(login.end(listener)).status_code == 200
+
+        assert not other.is_in()
+        other.tokens = never_here
+        assert not other.is_in()
+
+
+@pytest.mark.keycloak
+@pytest.mark.slow
+@pytest.mark.parametrize("realm", ["real_keycloak"], indirect=True)
+def test_75_a_sub_alone_ends_all_of_the_persons_logins(
+    realm: Keycloak, login: Login, listener
+):
+    """Keycloak leaves the `sid` out where the client does not ask for it."""
+    attribute = "backchannel.logout.session.required"
+    with RelyingParty(realm) as phone, realm.admin() as admin:
+        other = Login(phone)
+        query = {"clientId": realm.client_id}
+        (client,) = admin.get("clients", params=query).json()
+        path = f"clients/{client['id']}"
+        known = client["attributes"]
+        changed = {**client, "attributes": {**known, attribute: "false"}}
+        admin.put(path, json=changed).raise_for_status()
+        try:
+            login.party.log_out(id_token_hint=login.tokens["id_token"])
+            while "sid" in claims(token := listener.tokens.get(timeout=10)):
+                pass
+        finally:
+            admin.put(path, json=client).raise_for_status()
+
+        assert claims(token)["events"] == {LOGOUT_EVENT: {}}
+        assert tell(token).status_code == 200
+        assert not login.is_in()
+        assert not other.is_in()
