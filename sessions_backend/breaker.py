@@ -14,6 +14,9 @@ MOST_FAILURES_IN_A_ROW = 3
 # A Redis that is merely slow fails now and then: so many within so many seconds.
 MOST_FAILURES = 10
 FAILURE_SECONDS = 10.0
+# After an outage: until then every other process has noticed Redis's return, too, and
+# has told it of the sessions that were begun there meanwhile.
+SETTLING_SECONDS = 2.0
 
 
 class Breaker:
@@ -28,6 +31,13 @@ class Breaker:
         # the clock that nobody sets, for this process's own copies.
         self.last_success_at = time.time()
         self.last_success = time.monotonic()
+        # By that clock: when Redis failed last, or was found to be back.
+        self.last_trouble = -inf
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether other processes may still hold what Redis has not heard of."""
+        return time.monotonic() - self.last_trouble < SETTLING_SECONDS
 
     def note_success(self) -> None:
         self._in_a_row = 0
@@ -37,6 +47,7 @@ class Breaker:
     def note_failure(self, error: BaseException) -> None:
         now = time.monotonic()
         with self._lock:
+            self.last_trouble = now
             self._in_a_row += 1
             self._failures.append(now)
             is_full = len(self._failures) == MOST_FAILURES
@@ -57,6 +68,8 @@ class Breaker:
 
     def close(self) -> None:
         with self._lock:
+            if self.is_open:
+                self.last_trouble = time.monotonic()
             self._in_a_row = 0
             self._failures.clear()
             self.last_success_at = time.time()

@@ -33,6 +33,7 @@ _GONE_PREFIX = f"{names.AUXILIARY_PREFIX}gone:"
 KEPT_SECONDS = 30 * 86400
 _SETTLED_SECONDS = 30
 _MOST_MERGES = 16
+_MOST_ENDED = 10_000
 
 
 class _Kind(Enum):
@@ -69,6 +70,8 @@ class Journal:
         self._most, self._most_bytes = most, most_bytes
         self._changes: dict[str, _Change] = {}
         self._bytes = 0
+        # What ended last, here or elsewhere.
+        self._ended: dict[str, None] = {}
         # Each step below is one step for the settling thread, too.
         self._lock = threading.RLock()
 
@@ -140,6 +143,7 @@ class Journal:
             if self._is_gone(key):
                 return False
             self._note(key, _Kind.ENDED, 0)
+            self.remember_ended(key)
             self._local.put(_GONE_PREFIX + key, b"", KEPT_SECONDS)
             self._copies.forget(key)
             self._local.remove(key)
@@ -202,9 +206,21 @@ class Journal:
         """Take notice that another process has ended a key, or written it anew."""
         with self._lock:
             self._copies.forget(key)
+            self.remember_ended(key)
             if key in self._changes and names.is_record(key):
                 self.remove(key)
         tell_ended(key)
+
+    def remember_ended(self, key: str) -> None:
+        """Remember, among the last ten thousand, a key that is missing for good."""
+        with self._lock:
+            if len(self._ended) >= _MOST_ENDED:
+                del self._ended[next(iter(self._ended))]
+            self._ended[key] = None
+
+    def has_ended(self, key: str) -> bool:
+        """Whether this process has ended a key lately, or heard that another has."""
+        return key in self._ended
 
     def settle(self, key: str, redis: Blocking, *, is_emptied: bool) -> None:
         """

@@ -76,8 +76,10 @@ class FailingOverStore:
         self._breaker.note_success()
         if type(stored) is Stored:
             self._copies.note(key, stored.raw, stored.remaining)
-        elif stored is None and await self._was_lost(key):
-            return await self._redis.load(key)
+        elif stored is None:
+            if await self._was_lost(key):
+                return await self._redis.load(key)
+            self._demand_settled(key)
         return stored
 
     async def load_many(self, keys: Sequence[str]) -> list[Stored | Unreadable | None]:
@@ -165,7 +167,7 @@ class FailingOverStore:
             self._redis.remove, self._journal.remove, key
         )
         # A load that was under way may have brought it back meanwhile.
-        self._copies.forget(key)
+        self._note_ended(key)
         return is_done
 
     async def remove_many(self, keys: Sequence[str]) -> int:
@@ -177,14 +179,14 @@ class FailingOverStore:
                     await self._from_journal(self._journal.remove, key)
             raise
         for key in keys:
-            self._copies.forget(key)
+            self._note_ended(key)
         return count
 
     async def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
         raw: bytes | None = await self._either(
             self._redis.take, self._journal.take, key, leaving=leaving
         )
-        self._copies.forget(key)
+        self._note_ended(key)
         return raw
 
     async def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
@@ -226,6 +228,10 @@ class FailingOverStore:
         # While Redis is away, no process is to wait for another's lease.
         if key not in self._journal and not names.is_lease(key):
             self._copies.note(key, raw, ttl, is_written=is_written)
+
+    def _note_ended(self, key: str) -> None:
+        self._copies.forget(key)
+        self._journal.remember_ended(key)
 
     async def _either(
         self,
@@ -317,6 +323,23 @@ class FailingOverStore:
         self._breaks_known = breaks
         self._copies.forget(key)
         return False
+
+    def _demand_settled(self, key: str) -> None:
+        """
+        Refuse to say that a session is missing which another process may have begun.
+
+        :raises StorageUnavailable: in the first seconds after an outage
+        """
+        if (
+            self._breaker.is_settling
+            and names.is_record(key)
+            and not self._is_strict
+            and not self._journal.has_ended(key)
+        ):
+            budgets.current().outage = outage = StorageUnavailable(
+                "Redis is back, and may not have heard of this session yet."
+            )
+            raise outage
 
     async def _restore(self) -> None:
         restore = self._recovery.restore_lost

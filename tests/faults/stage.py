@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +105,15 @@ class Stage:
     def check_ended(self, cookie: str) -> None:
         """Nobody takes the cookie for a session any more, and Redis has no record."""
         for pid in self.site.pids:
-            answer = self.site.get("/read", cookie, pid=pid)
-            assert answer.status == 403, answer
+            # For its first seconds after an outage a worker does not know (503).
+            wait_until(partial(self._is_ended, cookie, pid), seconds=5)
         with self.redis() as client:
             assert not client.exists(f"session:{cookie}")
+
+    def _is_ended(self, cookie: str, pid: int) -> bool:
+        answer = self.site.get("/read", cookie, pid=pid)
+        assert answer.status in {403, 503}, answer
+        return answer.status == 403
 
     def check_connections(self) -> None:
         wait_until(lambda: self.connections() <= MOST_CONNECTIONS, seconds=5)

@@ -111,3 +111,30 @@ def test_at_a_start_without_redis_nothing_was_ever_heard(breaker, opened):
 def test_is_closed_at_first():
     assert Breaker().is_open is False
     assert Breaker().on_open is None
+
+
+class TestSettling:
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        moments = [1000.0]
+        monkeypatch.setattr(time, "monotonic", lambda: moments[-1])
+        return moments
+
+    def test_lasts_from_the_last_failure(self, breaker, clock):
+        assert not breaker.is_settling
+
+        fail(breaker, 1)
+
+        assert breaker.is_settling
+        clock.append(clock[-1] + module.SETTLING_SECONDS)
+        assert not breaker.is_settling
+
+    def test_lasts_from_the_return(self, breaker, clock):
+        fail(breaker, 3)
+        clock.append(clock[-1] + 3600)
+        breaker.close()
+        assert breaker.is_settling
+
+        clock.append(clock[-1] + module.SETTLING_SECONDS)
+        breaker.close()
+        assert not breaker.is_settling

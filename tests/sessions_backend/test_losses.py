@@ -68,6 +68,11 @@ def begins_again(server, *processes, is_empty=False):
         wait_until(partial(is_alone_no_more, process))
 
 
+def ends_soon(process, session):
+    """At first a session that is missing may be one that another process has begun."""
+    wait_until(lambda: process.ask("read", session) == ENDED)
+
+
 def test_the_table_names_these_tests():
     table = DOCS.read_text().partition("### What is lost")[2].partition("\n#")[0]
     named = set(re.findall(r"`(test_\w+)`", table))
@@ -151,7 +156,7 @@ def test_what_was_written_to_a_session_that_was_deleted(server, one):
 
     begins_again(server, one)
 
-    assert one.ask("read", seen) == ENDED
+    ends_soon(one, seen)
 
 
 def test_sessions_nobody_knows_when_redis_comes_back_empty(server, one, other, start):
@@ -165,7 +170,7 @@ def test_sessions_nobody_knows_when_redis_comes_back_empty(server, one, other, s
 
     assert one.ask("read", known) == {"cart": {"a": 1}}
     assert other.ask("read", known)["cart"] == {"a": 1}
-    assert one.ask("read", unknown) == ENDED
+    ends_soon(one, unknown)
 
 
 def test_no_logout_when_redis_comes_back_empty(server, one, other):
@@ -273,14 +278,14 @@ def test_what_only_a_killed_process_has_changed(server, start, tmp_path):
     assert other.ask("read", seen) == {"cart": {}}
 
 
-def test_a_session_begun_meanwhile_if_another_process_is_back_first(server, one, other):
+def test_nothing_begun_meanwhile_if_another_process_is_back_first(server, one, other):
     server.stop()
     begun = one.ask("create")
     assert other.ask("read", begun) == UNAVAILABLE
     os.kill(one.process.pid, signal.SIGSTOP)
     begins_again(server, other)
 
-    assert other.ask("read", begun) == ENDED
+    assert other.ask("read", begun) == UNAVAILABLE
 
     os.kill(one.process.pid, signal.SIGCONT)
     wait_until(partial(is_alone_no_more, one))
