@@ -31,7 +31,16 @@ JOURNAL_BYTES = Gauge(
 )
 
 
+class _Counters(dict[str, Counter]):
+    """Of each event its counter: to look it up anew takes longer than to count."""
+
+    def __missing__(self, event: str) -> Counter:
+        self[event] = counter = EVENTS.labels(event)
+        return counter
+
+
 class _Prometheus:
+    _counters = _Counters()
     _gauges = {
         "degraded": DEGRADED,
         "journal_changes": JOURNAL_CHANGES,
@@ -39,7 +48,7 @@ class _Prometheus:
     }
 
     def counted(self, event: str) -> None:
-        EVENTS.labels(event).inc()
+        self._counters[event].inc()
 
     def noted(self, name: str, value: float) -> None:
         self._gauges[name].set(value)
