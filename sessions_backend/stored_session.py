@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import (
@@ -22,7 +22,16 @@ from django.contrib.sessions.backends.base import (
 )
 from django.utils.module_loading import import_string
 
-from sessions_backend import conf, damaged, health, lifetimes, names, record, sealing
+from sessions_backend import (
+    conf,
+    damaged,
+    health,
+    lifetimes,
+    names,
+    record,
+    rotation,
+    sealing,
+)
 from sessions_backend.exceptions import (
     DamagedRecord,
     StorageUnavailable,
@@ -46,16 +55,6 @@ _MOST_MERGES = 64
 _LONGEST_TTL = 10 * 365 * 86400
 # Within it a renewal would change nothing: Redis counts whole seconds.
 _RENEWED_JUST_NOW_SECONDS = 1.0
-# In what a rotated session leaves behind: the name of the record that goes on.
-_SUCCESSOR = "superseded_by"
-_DATA = "data"
-
-
-class _Left(NamedTuple):
-    """What a rotated id leaves behind: the name that goes on, and what may be seen."""
-
-    name: names.RecordName
-    data: Record
 
 
 class StoredSession(SessionBase):
@@ -212,31 +211,11 @@ class StoredSession(SessionBase):
         self, store: AsyncStore
     ) -> tuple[Record, bytes, float, Lifetime | None] | None:
         """Read what an id that was just rotated may still see: nothing of a login."""
-        left = await self._left_behind(store)
+        left = await rotation.left_behind(store, self._key(), self._seals)
         if left is None:
             return None
         self._successor = left.name
         return left.data, self._seals.encode(left.data, self._key()), float("inf"), None
-
-    async def _left_behind(self, store: AsyncStore) -> _Left | None:
-        if not conf.load().rotation_grace_seconds:
-            return None
-        key = self._key()
-        stored = await store.load(names.superseded_key(key))
-        if not isinstance(stored, Stored):
-            return None
-        try:
-            return self._what_is_left(record.decode(stored.raw), key)
-        except DamagedRecord as error:
-            # It lives for seconds, so it is not worth keeping aside.
-            damaged.note_unreadable(key, f"what a rotation has left: {error}")
-            return None
-
-    def _what_is_left(self, left: Record, key: str) -> _Left:
-        name, data = left.get(_SUCCESSOR), left.get(_DATA)
-        if not names.is_id(name) or not isinstance(data, dict):
-            raise DamagedRecord("it does not lead to a session")
-        return _Left(names.RecordName(name), self._seals.opened(data, key))
 
     # Writing ------------------------------------------------------------------
 
@@ -273,7 +252,7 @@ class StoredSession(SessionBase):
             self._key(), ttl, listed_in=self._user_list()
         )
         if not is_there:
-            if await self._left_behind(store) is None:
+            if await rotation.left_behind(store, self._key(), self._seals) is None:
                 raise UpdateError
             return
         self._remaining = ttl
@@ -305,17 +284,12 @@ class StoredSession(SessionBase):
 
     def _leaving(self, former_key: str, base: bytes | None) -> Successor | None:
         """Return what the requests of the former id that are under way may see."""
-        grace = conf.load().rotation_grace_seconds
-        if not grace or base is None:
+        if base is None:
             return None
         seen = self._seals.decode(base, former_key)
         self._take_lifetime(seen)
-        left = {
-            _SUCCESSOR: names.name_of(self._key()),
-            _DATA: self._seals.sealed(without_login(seen), former_key),
-        }
-        key = names.superseded_key(former_key)
-        return Successor(key, record.encode(left), grace)
+        successor = names.name_of(self._key())
+        return rotation.leaving(former_key, successor, seen, self._seals)
 
     async def _save_new(self, store: AsyncStore) -> None:
         if not hasattr(self, "_session_cache"):
@@ -370,7 +344,7 @@ class StoredSession(SessionBase):
 
     async def _follow_rotation(self, store: AsyncStore) -> None:
         """Save to the record that goes on, if this one's id was rotated meanwhile."""
-        left = await self._left_behind(store)
+        left = await rotation.left_behind(store, self._key(), self._seals)
         if left is None:
             raise UpdateError
         self._successor = left.name
