@@ -18,11 +18,11 @@ from django.contrib.auth import (
     SESSION_KEY,
     login,
 )
-from django.contrib.auth.models import User
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.http import HttpRequest
 
-from mario.identity import ended_subjects, kept_tokens, people
+from mario.identity import ended_logins, kept_tokens, people
 from mario.identity.exceptions import InvalidToken, SessionOfAnother
 from mario.identity.kept_tokens import KeptTokens
 from sessions_backend import budget, index
@@ -63,6 +63,8 @@ def open_for_browser(
     An anonymous cart stays; the session of another user is emptied first. A session
     that a bearer of the same login made earlier is taken over. One that cannot be
     reached now is left alone: the login begins anew without it.
+
+    :raises InvalidToken: if Keycloak has ended the login while it was on its way
     """
     if not is_available(request.session):
         request.session = empty_session()
@@ -86,6 +88,12 @@ def open_for_browser(
     # A sid that was logged out here stays so for bearers: only the browser, whose
     # person has just come back from Keycloak, may go on with it.
     index.relink(name, name_of(session), ttl=lifetime())
+    try:
+        # Asked last: a logout meanwhile has not seen this session.
+        _require_that_it_goes_on(claims)
+    except InvalidToken:
+        _leave_as_visitor(request)
+        raise
 
 
 def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
@@ -98,7 +106,7 @@ def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
     """
     name = label(claims)
     if name is None:
-        ended_subjects.require_later(claims)
+        _require_that_it_goes_on(claims)
         return None
     session_key, is_revoked = index.lookup(name)
     if is_revoked:
@@ -190,7 +198,7 @@ def _make_for_bearer(
     if winner == key:
         try:
             # Asked last: a logout of the person meanwhile has not seen this session.
-            ended_subjects.require_later(claims)
+            ended_logins.require_later(claims)
         except InvalidToken:
             index.revoke(name, ttl=lifetime())
             raise
@@ -205,6 +213,28 @@ def _make_for_bearer(
 def name_of(session: SessionBase) -> str:
     """Return what leads to a session from elsewhere; its id is for the cookie alone."""
     return session.record_name or ""  # type: ignore[attr-defined]  # the engine's
+
+
+def _require_that_it_goes_on(claims: dict[str, Any]) -> None:
+    """
+    Make sure that Keycloak has not ended this login, as far as it is known.
+
+    :raises InvalidToken: if it has
+    """
+    try:
+        ended_logins.require_later(claims)
+    except StorageUnavailable:
+        # Redis is away, and nobody here has heard of this login before.
+        budget.current().outage = None
+
+
+def _leave_as_visitor(request: HttpRequest) -> None:
+    """Take the login out of a session that has just begun; the cart stays."""
+    key = name_of(request.session)
+    with suppress(UpdateError):
+        lapse(key, generation=1)
+    request.session = empty_session(request.session.session_key)
+    request.user = AnonymousUser()
 
 
 def _earlier_session(name: str) -> str | None:

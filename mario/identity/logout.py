@@ -22,7 +22,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from mario.identity import ended_subjects, login_session
+from mario.identity import ended_logins, login_session
 from mario.identity.exceptions import InvalidToken
 from mario.identity.models import Identity
 from mario.identity.signals import logged_out
@@ -207,7 +207,7 @@ def _end_all_named(claims: Claims, *, is_away: bool) -> _Ended:
     name, ended = login_session.label(claims), _Ended()
     if name is not None:
         try:
-            ended = _end_sid(name, subject=subject)
+            ended = _end_sid(name, subject=subject, told=claims)
         except StorageUnavailable:
             # Noted by the engine for Redis's return.
             _forgive()
@@ -215,7 +215,7 @@ def _end_all_named(claims: Claims, *, is_away: bool) -> _Ended:
             ended = _Ended(None, count, is_heard_by_all=False)
     if subject and (name is None or settings.OIDC_LOGOUT_WIDENS_TO_SUBJECT):
         # First: a bearer that opens a session meanwhile finds it.
-        is_noted = _noted(issuer, subject, ended_at=claims["iat"])
+        is_noted = _noted(claims, "sub")
         more = _end_subject(issuer, subject, is_away=is_away)
         ended = _Ended(
             more.user_id,
@@ -225,9 +225,9 @@ def _end_all_named(claims: Claims, *, is_away: bool) -> _Ended:
     return ended
 
 
-def _noted(issuer: str, subject: str, *, ended_at: int) -> bool:
+def _noted(claims: Claims, name: str) -> bool:
     try:
-        ended_subjects.note(issuer, subject, ended_at=ended_at)
+        ended_logins.note(claims, name)
     except StorageUnavailable:
         # Noted by the engine, as above.
         _forgive()
@@ -235,10 +235,13 @@ def _noted(issuer: str, subject: str, *, ended_at: int) -> bool:
     return True
 
 
-def _end_sid(name: str, *, subject: str | None) -> _Ended:
+def _end_sid(name: str, *, subject: str | None, told: Claims | None = None) -> _Ended:
     found = _session_of(name)
     if subject and found is not None and _info(found.record).get("sub") != subject:
         raise InvalidToken("its sid belongs to another person")
+    if told is not None:
+        # First: a login that comes back from Keycloak meanwhile finds it.
+        _noted(told, "sid")
     ended_key = index.revoke(name, ttl=login_session.lifetime())
     return _Ended(found.user_id if found else None, int(ended_key is not None))
 

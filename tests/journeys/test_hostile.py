@@ -66,11 +66,15 @@ def test_a_bearer_that_the_server_takes_and_no_token_is_refused_as_one(shop):
 
 
 def test_a_megabyte_of_logout_token_is_refused(shop):
-    answer = httpx.post(f"{shop.url}{BACK_CHANNEL}", data={"logout_token": MEGABYTE})
+    body = f"logout_token={MEGABYTE}"
+    request = (
+        f"POST {BACK_CHANNEL} HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
 
-    assert answer.status_code == 400
-    assert answer.json() == {"error": "invalid_request"}
-    assert "no-store" in answer.headers["cache-control"]
+    assert status_of(shop, request) in (0, 400, 413)
+    assert httpx.get(f"{shop.url}/menu/").status_code == 200
     assert MEGABYTE[:200] not in shop.log
 
 
