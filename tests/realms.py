@@ -7,10 +7,12 @@ Both have the same interface, so a test that takes a realm runs against either.
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from html import unescape
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -88,6 +90,10 @@ class RunningRealm:
 
     def give_roles(self, username: str, *roles: str) -> None:
         """Let a person have these realm roles of the shop, and no others of them."""
+        raise NotImplementedError
+
+    def expired_sign_ins(self) -> AbstractContextManager[None]:
+        """Let every sign-in of now have reached its end, for as long as this lasts."""
         raise NotImplementedError
 
     def start(self) -> Self:
@@ -168,6 +174,13 @@ class DevRealm(RunningRealm):
 
     def give_roles(self, username: str, *roles: str) -> None:
         self.control("people", username=username, realmRoles=list(roles))
+
+    @contextmanager
+    def expired_sign_ins(self) -> Iterator[None]:
+        file = self.folder / "state" / "devrealm.sqlite3"
+        with closing(sqlite3.connect(file, timeout=10)) as store, store:
+            store.execute("UPDATE sign_in SET started_at = 0")
+        yield
 
     def forget_old_keys(self) -> None:
         self.control("keys/forget")
@@ -273,6 +286,19 @@ class Keycloak(RunningRealm):
             admin.request("DELETE", path, json=held).raise_for_status()
             wanted = [admin.get(f"roles/{name}").json() for name in roles]
             admin.post(path, json=wanted).raise_for_status()
+
+    @contextmanager
+    def expired_sign_ins(self) -> Iterator[None]:
+        with self.admin() as admin:
+            known = admin.get("").json()["ssoSessionMaxLifespan"]
+            admin.put("", json={"ssoSessionMaxLifespan": 1}).raise_for_status()
+            # Keycloak counts whole seconds.
+            time.sleep(2.5)
+            try:
+                yield
+            finally:
+                lifespan = {"ssoSessionMaxLifespan": known}
+                admin.put("", json=lifespan).raise_for_status()
 
     def admin(self) -> httpx.Client:
         """Return a client of the admin REST API, at this realm's address."""

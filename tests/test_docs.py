@@ -211,6 +211,12 @@ class TestFaults:
 
         assert {*range(1, 35), 57} <= set(map(int, numbers))
 
+    def test_every_fault_of_keycloak_has_its_row(self):
+        table = _text("docs/faults.md").partition("# Faults of Keycloak")[2]
+        numbers = re.findall(r"^\| (\d+) ", table, re.MULTILINE)
+
+        assert {*range(36, 48)} <= set(map(int, numbers))
+
     def test_every_test_that_the_table_names_exists(self):
         named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", _text("docs/faults.md"))
         missing = [

@@ -225,6 +225,33 @@ class TestWhatHappensAtTheRealm:
 
         assert not customer.is_logged_in()
 
+    def test_a_login_that_has_expired_there_is_over_here(
+        self, logged_in, realm, store_client
+    ):
+        customer, _ = logged_in("customer")
+
+        with realm.expired_sign_ins():
+            assert not customer.is_logged_in()
+            assert store_client.keys(KEYS) == []
+
+        customer.log_in()
+        assert customer.is_logged_in()
+
+    def test_an_administrator_signs_somebody_out(
+        self, logged_in, realm, store_client, shop
+    ):
+        driver, key = logged_in("driver")
+        token = record(store_client, key)["tokens"]["access_token"]
+
+        realm.sign_out("driver")
+
+        # By the back channel, without a request of theirs.
+        wait_until(lambda: not store_client.exists(key), seconds=PATIENT)
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx.get(f"{shop.url}/api/orders/", headers=headers, timeout=20)
+        assert answer.status_code == 401
+        assert not driver.is_logged_in()
+
     def test_new_keys_are_taken(self, logged_in, realm, store_client):
         customer, key = logged_in("customer")
         former = record(store_client, key)["tokens"]["access_token"]
