@@ -2,22 +2,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.admin import ModelAdmin
 
+from pizzeria.admin_rules import ReadOnly
 from pizzeria.events.models import OutboxEvent, OutboxQuerySet, ReceivedEvent
 
-
-class _ReadOnly:
-    """What happened is not edited."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+_BY_HAND = "Parked in the admin."
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -38,11 +29,12 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(OutboxEvent)
-class OutboxEventAdmin(_ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped
+class OutboxEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped
     list_display = ["type", "subject", "occurred_at", "tries", "sent_at", "parked_at"]
     list_filter = [StateFilter, "type"]
     search_fields = ["=subject", "=event_id"]
-    actions = ["send_again"]
+    actions = ["send_again", "park"]
+    date_hierarchy = "occurred_at"
     show_full_result_count = False
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
@@ -55,8 +47,17 @@ class OutboxEventAdmin(_ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped
         )
         messages.success(request, f"The relay tries {freed} of them again.")
 
+    @admin.action(description="Park waiting events", permissions=["resend"])
+    def park(self, request: HttpRequest, queryset: OutboxQuerySet) -> None:
+        """Let nobody wait for an event that its sink is not to have now."""
+        waiting = queryset.pending()
+        parked = waiting.update(parked_at=timezone.now(), last_error=_BY_HAND)
+        messages.success(request, f"{parked} of them wait until they are sent again.")
+
 
 @admin.register(ReceivedEvent)
-class ReceivedEventAdmin(_ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped
+class ReceivedEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped
     list_display = ["type", "source", "event_id", "received_at", "received_from"]
-    list_filter = ["type"]
+    list_filter = ["type", "source"]
+    search_fields = ["=event_id", "=subject"]
+    list_select_related = ["received_from"]

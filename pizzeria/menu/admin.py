@@ -1,15 +1,16 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from pizzeria.admin_rules import ReadOnly, person_at
+from pizzeria.exceptions import MenuFull
 from pizzeria.menu import services
-from pizzeria.menu.models import MenuChange, Pizza
+from pizzeria.menu.models import MenuChange, Pizza, PizzaQuerySet
 from pizzeria.menu.toppings import TOPPINGS, Allergen
 
 
@@ -32,7 +33,7 @@ class PizzaForm(forms.ModelForm):  # type: ignore[type-arg]  # not at run time
 
 @admin.register(Pizza)
 class PizzaAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
-    """The menu; a pizza is taken off it on the managers' pages, never deleted."""
+    """The menu; a pizza retires and comes back, and is never deleted."""
 
     form = PizzaForm
     list_display = ["name", "category", "base_price", "topping_names", "on_sale"]
@@ -42,6 +43,7 @@ class PizzaAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
         ("retired_at", admin.EmptyFieldListFilter),
     ]
     search_fields = ["name", "description"]
+    actions = ["retire", "restore"]
 
     @admin.display(description="Toppings")
     def topping_names(self, pizza: Pizza) -> str:
@@ -54,12 +56,33 @@ class PizzaAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        may_add: bool = super().has_add_permission(request)
+        return may_add and Pizza.objects.on_menu().count() < services.MAX_PIZZAS
+
+    @admin.action(description="Take off the menu", permissions=["change"])
+    def retire(self, request: HttpRequest, queryset: PizzaQuerySet) -> None:
+        for pizza in queryset:
+            services.retire_pizza(
+                pizza_id=pizza.pk, actor=person_at(request), now=timezone.now()
+            )
+
+    @admin.action(description="Bring back", permissions=["change"])
+    def restore(self, request: HttpRequest, queryset: PizzaQuerySet) -> None:
+        for pizza in queryset:
+            try:
+                services.restore_pizza(
+                    pizza_id=pizza.pk, actor=person_at(request), now=timezone.now()
+                )
+            except MenuFull as refusal:
+                messages.error(request, refusal.message)
+                return
+
     def save_model(
         self, request: HttpRequest, obj: Pizza, form: PizzaForm, change: bool
     ) -> None:
         """Let the services write it, so that its history is whole."""
-        person, now = request.user, timezone.now()
-        assert isinstance(person, User)  # noqa: S101  # the admin asks for a login
+        person, now = person_at(request), timezone.now()
         fields = {name: form.cleaned_data[name] for name in services.EDITABLE}
         if change:
             services.edit_pizza(pizza_id=obj.pk, fields=fields, actor=person, now=now)
@@ -68,19 +91,10 @@ class PizzaAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
 
 
 @admin.register(MenuChange)
-class MenuChangeAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class MenuChangeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     """The menu's history, which the services write and nobody edits."""
 
     list_display = ["changed_at", "pizza", "action", "changed_by_name"]
     list_filter = ["action", "changed_at"]
     search_fields = ["pizza__name", "changed_by_name"]
     list_select_related = ["pizza"]
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
