@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from pizzeria.orders.contact import Contact, PaymentMethod
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order, place_order
 from pizzeria.orders.transitions import Status
+from tests.browser.evening import Friday, friday_evening
 from tests.environment import STATE
 
 # The server's threads and the test's have connections of their own: they need a
@@ -68,6 +70,12 @@ class Window:
         dish.get_by_label("Olives").check()
         dish.get_by_role("button", name="Add Pepperoni").click()
         self.page.locator("#cart-count", has_text="1").wait_for()
+
+
+@pytest.fixture(scope="module")
+def friday(browser, tmp_path_factory) -> Iterator[Friday]:
+    with friday_evening(browser, tmp_path_factory.mktemp("friday")) as evening:
+        yield evening
 
 
 @pytest.fixture

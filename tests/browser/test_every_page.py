@@ -4,30 +4,20 @@ import base64
 import gzip
 import json
 import os
-import subprocess
-import sys
 from http import HTTPStatus
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.template import loader
 
 from tests.browser.every_page import (
-    DRAWN,
     EVERY_PAGE,
     PAGES_OF_DOCS,
     PICTURES,
-    ROOT,
-    ShopPage,
     pages_of_docs,
     templates_of_pages,
 )
 from tests.browser.test_look import DESKTOP
 from tests.markup import problems_of
-from tests.pizzeria.live_server import LiveServer
-from tests.servers import Valkey, free_port
-from tests.shop import Shop
 
 # One shop for all of them.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("every_page")]
@@ -53,84 +43,12 @@ LOOKS = {
 }
 
 
-class Friday:
-    """The shop, the people in it, and how each page is opened."""
-
-    def __init__(
-        self, browser, shop: Shop, live_url: str, made: dict[str, dict[str, str]]
-    ) -> None:
-        self.browser = browser
-        self.shop = shop
-        self.live_url = live_url
-        self.cookies = made["cookies"]
-        self.values = made["values"]
-
-    def path(self, page: ShopPage) -> str:
-        return page.path.format(**self.values)
-
-    def window(self, page: ShopPage, **options):
-        """Open a fresh browser, as of somebody who comes for the first time."""
-        context = self.browser.new_context(base_url=self.shop.url, **options)
-        context.set_default_timeout(40_000)
-        if page.person:
-            value = self.cookies[page.person]
-            cookie = {"name": "mario_session", "value": value, "url": self.shop.url}
-            context.add_cookies([cookie])
-        if page.name in DRAWN:
-            context.route(f"**{page.path}", lambda route: self._draw(route, page))
-        return context
-
-    def html(self, page: ShopPage) -> str:
-        if page.name in DRAWN:
-            template, context = DRAWN[page.name]
-            return loader.render_to_string(template, context)
-        cookies = {"mario_session": self.cookies[page.person]} if page.person else None
-        address = f"{self.shop.url}{self.path(page)}"
-        answer = httpx.get(address, cookies=cookies, timeout=40)
-        assert answer.status_code == page.status, page
-        return answer.text
-
-    def _draw(self, route, page: ShopPage) -> None:
-        route.fulfill(
-            status=page.status, content_type="text/html", body=self.html(page)
-        )
-
-
 def settle(shown) -> None:
     """Wait until nothing is about to change any more."""
     shown.evaluate("document.fonts.ready.then(() => true)")
     if shown.locator("[data-live-state]").count():
         shown.locator("[data-live-state][data-state=live]").wait_for()
     shown.wait_for_timeout(SETTLED_MS)
-
-
-@pytest.fixture(scope="module")
-def friday(browser, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("friday")
-    with Valkey(folder / "valkey") as store:
-        # Nobody waits for the realm: people are logged in already.
-        server = LiveServer(str(folder / "pizzeria.sqlite3"), folder)
-        environment = {
-            "REDIS_URL": store.url,
-            "KEYCLOAK_SERVER_URL": "http://localhost:9",
-            "LIVE_URL": server.url,
-        }
-        shop = Shop(free_port(), folder, **environment)
-        server.environment |= shop.environment
-        shop.manage("migrate", "--verbosity=0")
-        made = subprocess.run(
-            [sys.executable, "-m", "tests.browser.friday"],
-            cwd=ROOT,
-            env=shop.environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert made.returncode == 0, made.stderr[-3000:]
-        with shop, server:
-            values = json.loads(made.stdout.splitlines()[-1])
-            yield Friday(browser, shop, server.url, values)
 
 
 def test_no_page_is_left_out():
@@ -156,7 +74,7 @@ def found_by_axe(page, options=None) -> list[str]:
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=str)
 def test_axe_finds_nothing(friday, page):
-    context = friday.window(page, viewport=DESKTOP, reduced_motion="reduce")
+    context = friday.window(page.person, viewport=DESKTOP, reduced_motion="reduce")
     shown = context.new_page()
     answer = shown.goto(friday.path(page), wait_until="load")
     assert answer.status == page.status
@@ -176,7 +94,7 @@ def test_axe_finds_nothing(friday, page):
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=str)
 def test_a_first_visit_is_light_steady_and_between_two(friday, page):
-    context = friday.window(page, viewport=PHONE)
+    context = friday.window(page.person, viewport=PHONE)
     context.add_init_script(ADD_UP_SHIFTS)
     shown = context.new_page()
     answers = []
@@ -188,7 +106,7 @@ def test_a_first_visit_is_light_steady_and_between_two(friday, page):
     sizes = {
         answer.url: size_of(answer)
         for answer in answers
-        if answer.ok and not answer.url.startswith(friday.live_url)
+        if answer.ok and not answer.url.startswith(friday.live.url)
     }
     shift = shown.evaluate("window.shifted")
     asked = [answer.url for answer in answers]
@@ -196,7 +114,7 @@ def test_a_first_visit_is_light_steady_and_between_two(friday, page):
     assert sum(sizes.values()) < MOST_BYTES, sizes
     assert len(friday.html(page).encode()) < MOST_HTML_BYTES
     assert shift < MOST_SHIFT
-    own = (friday.shop.url, friday.live_url, "data:")
+    own = (friday.shop.url, friday.live.url, "data:")
     assert [url for url in asked if not url.startswith(own)] == []
 
 
@@ -212,7 +130,7 @@ def test_its_pictures_are_drawn(friday, tmp_path):
     folder = PICTURES if is_for_docs else tmp_path
     for page in EVERY_PAGE if is_for_docs else EVERY_PAGE[:2]:
         for look, options in LOOKS.items():
-            context = friday.window(page, reduced_motion="reduce", **options)
+            context = friday.window(page.person, reduced_motion="reduce", **options)
             shown = context.new_page()
             shown.goto(friday.path(page), wait_until="load")
             settle(shown)

@@ -26,7 +26,9 @@
   /* What a message makes the page fetch ----------------------------------------- */
 
   const seen = new WeakMap();
-  const dirty = new Set();
+  // When each part was told to look again, and when it last began to.
+  const dirty = new Map();
+  const asked = new Map();
   let soon = null;
 
   const concerns = (part, message) =>
@@ -35,14 +37,18 @@
 
   function refresh(isConcerned) {
     document.querySelectorAll("[data-live]").forEach((part) => {
-      if (isConcerned(part)) dirty.add(part.id);
+      if (isConcerned(part)) dirty.set(part.id, performance.now());
     });
+    fetchSoon();
+  }
+
+  function fetchSoon() {
     soon ??= setTimeout(fetchDirty, DEBOUNCE_MS);
   }
 
   function fetchDirty() {
     soon = null;
-    dirty.forEach((id) => {
+    dirty.forEach((_, id) => {
       const part = document.getElementById(id);
       if (part) htmx.trigger(part, "live");
       else dirty.delete(id);
@@ -142,6 +148,10 @@
     if (age < LOOK_MS) event.preventDefault();
   });
 
+  page.addEventListener("htmx:beforeSend", (event) => {
+    asked.set(event.detail.target.id, performance.now());
+  });
+
   // What somebody opened or types stays as it is while the page renews itself.
   let kept = null;
 
@@ -174,7 +184,9 @@
     const part = document.getElementById(event.detail.target.id);
     if (!part?.matches("[data-live]")) return;
     putBack();
-    dirty.delete(part.id);
+    // What was told while the answer was on its way is not in it.
+    if (dirty.get(part.id) > asked.get(part.id)) fetchSoon();
+    else dirty.delete(part.id);
     seen.set(part, Date.now());
     shownAt = Date.now();
     noticeNew(part);
