@@ -36,6 +36,7 @@ _LAST_WRITES_SECONDS = 60.0
 _LISTEN_SECONDS = 50.0
 _MOST_READS = 100
 _MOST_MERGES = 16
+_MOST_CLOSES = 5
 
 
 class Recovery:
@@ -316,7 +317,15 @@ class Listener:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._redis.close()
+        for _ in range(_MOST_CLOSES):
+            # More than once: it may be about to connect.
+            self._redis.close()
+            if (
+                not self._thread.is_alive()
+                or self._thread is threading.current_thread()
+            ):
+                return
+            self._thread.join(PAUSE_SECONDS / _MOST_CLOSES)
 
     def interrupt(self) -> None:
         """Let go of a connection that may be dead."""

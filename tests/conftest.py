@@ -61,6 +61,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def pytest_sessionfinish() -> None:
+    """Let the engine's threads end while there is still somewhere to log to."""
+    from sessions_backend import failover  # noqa: PLC0415  # after the settings
+
+    failover.reset()
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Valkey:
     """The process's real Valkey; a test that stops it starts it again."""

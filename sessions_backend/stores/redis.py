@@ -269,7 +269,10 @@ class RedisStore:
         """Return the keys that were ended after `place`, and the place now."""
         waiting = ("BLOCK", wait_ms) if wait_ms else ()
         read = ("XREAD", "COUNT", _BATCH, *waiting, "STREAMS", names.ENDED, place)
-        (found,) = await self._ask((names.ENDED, pack(read)))
+        # Who waits is let go of by closing the connection, and is not to wait anew.
+        (found,) = await self._ask(
+            (names.ENDED, pack(read)), is_repeatable=wait_ms is None
+        )
         entries = found[0][1] if found else []
         keys = [fields[1].decode("utf-8", "replace") for _, fields in entries]
         return (bytes(entries[-1][0]) if entries else place), keys

@@ -42,6 +42,8 @@ class TestReady:
 
     def test_is_not_while_the_store_is_away(self, client, valkey):
         Pizza.objects.create(name="Margherita", base_price="12.99")
+        # Had it been away from the start, sessions would be kept in memory.
+        assert client.get("/ready").status_code == 200
         valkey.stop()
 
         response = client.get("/ready")
