@@ -69,6 +69,52 @@ def test_failures_of_long_ago_do_not_count(breaker, monkeypatch):
     assert not breaker.is_open
 
 
+def test_counts_ten_seconds_from_the_first_of_the_last_ten(breaker, monkeypatch):
+    """Nine of them in ten seconds never open it, however many there are."""
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    for _ in range(30):
+        fail(breaker, 1)
+        breaker.note_success()
+        now += module.FAILURE_SECONDS / 8.9
+
+    assert not breaker.is_open
+    # A little more often, and it opens as soon as ten are within the time.
+    for _ in range(30):
+        fail(breaker, 1)
+        breaker.note_success()
+        now += module.FAILURE_SECONDS / 9.5
+    assert breaker.is_open
+
+
+class TestSettling:
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        clock = {"now": 1000.0}
+        monkeypatch.setattr(time, "monotonic", lambda: clock["now"])
+        return clock
+
+    def test_is_not_where_nothing_ever_failed(self, breaker, clock):
+        assert not breaker.is_settling
+        breaker.close()
+        assert not breaker.is_settling
+
+    @pytest.mark.parametrize("trouble", ["a failure", "a return"])
+    def test_lasts_two_seconds_after(self, breaker, clock, trouble):
+        if trouble == "a failure":
+            fail(breaker, 1)
+        else:
+            breaker.open_at_start()
+            breaker.close()
+
+        assert breaker.is_settling
+        clock["now"] += module.SETTLING_SECONDS - 0.1
+        assert breaker.is_settling
+        clock["now"] += 0.1
+        assert not breaker.is_settling
+
+
 def test_needs_nobody_who_listens(breaker):
     breaker.on_open = None
 
@@ -85,7 +131,51 @@ def test_closing_forgets_every_failure(breaker):
 
     breaker.close()
 
+    assert breaker.is_open is False
+    fail(breaker, 2)
     assert not breaker.is_open
+
+
+def test_remembers_when_redis_was_heard_of_last(breaker):
+    began, began_at = time.monotonic(), time.time()
+    for hear in (Breaker, breaker.note_success, breaker.close):
+        told = hear() or breaker
+        assert began <= told.last_success <= time.monotonic()
+        assert began_at <= told.last_success_at <= time.time()
+        breaker.last_success = breaker.last_success_at = 0.0
+
+
+def test_at_a_start_without_redis_nothing_was_ever_heard(breaker, opened):
+    breaker.open_at_start()
+
+    assert breaker.is_open
+    assert breaker.last_success_at == 0.0
+    assert breaker.last_success < time.monotonic() - 365 * 86400
+    assert opened == []
+
+
+def test_is_closed_at_first():
+    assert Breaker().is_open is False
+    assert Breaker().on_open is None
+
+
+def test_needs_nobody_who_listens(breaker):
+    breaker.on_open = None
+
+    fail(breaker, 3)
+
+    assert breaker.is_open
+
+
+def test_closing_forgets_every_failure(breaker):
+    for _ in range(9):
+        fail(breaker, 1)
+        breaker.note_success()
+    fail(breaker, 3)
+
+    breaker.close()
+
+    assert breaker.is_open is False
     fail(breaker, 2)
     assert not breaker.is_open
 

@@ -575,7 +575,7 @@ class TestAKeyThatIsMissing:
 
         assert strict.redis.asked == asked + 1
 
-    def test_is_gone_if_redis_fails_at_that_moment(self, stage, key, monkeypatch):
+    def test_is_not_known_if_redis_fails_at_that_moment(self, stage, key, monkeypatch):
         stage.there.remove(key)
         failures = counted("redis_failures")
         ask = stage.redis.marker
@@ -586,11 +586,57 @@ class TestAKeyThatIsMissing:
 
         monkeypatch.setattr(stage.redis, "marker", marker)
 
-        assert stage.store.load(key) is None
+        with pytest.raises(StorageUnavailable):
+            stage.store.load(key)
 
         assert counted("redis_failures") == failures + 1
         # It may have been lost after all.
         assert known(stage, key) == OLD
+
+
+class TestSoonAfterAnOutage:
+    """Another process may not have told Redis yet of a session that it has begun."""
+
+    @pytest.fixture(autouse=True)
+    def _returned(self, stage, strict, monkeypatch):
+        # However slow the machine is.
+        monkeypatch.setattr("sessions_backend.breaker.SETTLING_SECONDS", 60)
+        for one in (stage, strict):
+            one.breaker.is_open = True
+            one.breaker.close()
+
+    def test_a_missing_session_is_not_known(self, stage, key):
+        with budget.of_one_request() as spent:
+            with pytest.raises(StorageUnavailable, match="Redis is back") as unknown:
+                stage.store.load(key)
+            assert spent.outage is unknown.value
+
+    def test_a_session_that_is_there_is(self, stage, key):
+        stage.there.create(key, OLD, TTL)
+
+        assert raw_of(stage.store.load(key)) == OLD
+
+    def test_a_missing_label_is_missing(self, stage):
+        assert stage.store.load(names.label_key("issuer|sid")) is None
+
+    def test_in_strict_mode_it_is_missing(self, strict, key):
+        assert strict.store.load(key) is None
+
+    @pytest.mark.parametrize("word", ["remove", "take", "remove_many"])
+    def test_what_was_ended_here_is_missing(self, stage, key, word):
+        getattr(stage.store, word)([key] if word == "remove_many" else key)
+
+        assert stage.store.load(key) is None
+
+    def test_what_was_heard_to_have_ended_is_missing(self, stage, key):
+        stage.journal.note_ended(key)
+
+        assert stage.store.load(key) is None
+
+    def test_it_is_missing_a_moment_later(self, stage, key, monkeypatch):
+        monkeypatch.setattr("sessions_backend.breaker.SETTLING_SECONDS", 0)
+
+        assert stage.store.load(key) is None
 
 
 class TestAFailure:
