@@ -53,7 +53,8 @@ def note_login(*, request: Any = None, user: User, **_: object) -> None:
 
 def note_refusal(*, request: HttpRequest, reason: str, **_: object) -> None:
     network = network_of(client_address(request))
-    left_out = _logins.take(network, now=time.monotonic())
+    # A flood of one kind is not to hide another.
+    left_out = _logins.take(f"{network}|{reason}", now=time.monotonic())
     _write_one_of(AuditEntry.Event.LOGIN_REFUSED, request, reason, left_out)
 
 

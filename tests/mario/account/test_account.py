@@ -28,12 +28,6 @@ IPHONE = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _nothing_left_out():
-    """Other tests have caused refusals, too."""
-    audit.forget()
-
-
 def enter(issuer: Issuer, agent: str = FIREFOX, **claims: Any) -> Client:
     """Let somebody log in with a browser of their own."""
     browser = Client(headers={"User-Agent": agent}, REMOTE_ADDR="192.0.2.7")

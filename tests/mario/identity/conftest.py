@@ -1,5 +1,6 @@
 import pytest
 
+from mario.account import audit
 from mario.identity import jwks, not_before, refresh
 from sessions_backend import failover
 from tests.mario.identity.issuer import DISCOVERY, Issuer
@@ -9,6 +10,7 @@ from tests.mario.identity.issuer import DISCOVERY, Issuer
 def _fresh_process():
     """Forget what this process knows of former tests, as a new one would."""
     failover.reset()
+    audit.forget()
     yield
     refresh.forget_all()
 
