@@ -14,7 +14,7 @@ from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
 from pizzeria.fields import WholeNumberField, WordField
 from pizzeria.kitchen import services
-from pizzeria.kitchen.board import STAGES, board
+from pizzeria.kitchen.board import STAGES, average_wait, board
 from pizzeria.kitchen.forms import KITCHEN_STEPS
 from pizzeria.kitchen.models import MAX_CAPACITY
 from pizzeria.orders.api import OrderSerializer, person_of
@@ -67,6 +67,10 @@ class KitchenSerializer(serializers.Serializer[Any]):
     total_pending = serializers.IntegerField(help_text="Orders that wait.")
     total_cooking = serializers.IntegerField()
     total_ready = serializers.IntegerField()
+    average_wait_minutes = serializers.FloatField(
+        allow_null=True,
+        help_text="From placed to ready, of the last orders that were delivered.",
+    )
     to_make = ToMakeSerializer(many=True, help_text="Pizzas over all orders.")
 
 
@@ -89,6 +93,7 @@ class KitchenStatus(APIView):
     )
     def get(self, request: Request) -> Response:
         shown = board(now=timezone.now())
+        wait = average_wait()
         counts = {column["status"]: column["count"] for column in shown["columns"]}
         return Response(
             {
@@ -96,6 +101,9 @@ class KitchenStatus(APIView):
                 "total_pending": counts[Status.CONFIRMED],
                 "total_cooking": counts[Status.COOKING],
                 "total_ready": counts[Status.READY],
+                "average_wait_minutes": None
+                if wait is None
+                else round(wait.total_seconds() / 60, 1),
                 "to_make": shown["all_day"],
             }
         )

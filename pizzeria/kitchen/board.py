@@ -17,6 +17,7 @@ STAGES = (Status.CONFIRMED, Status.COOKING, Status.READY)
 TICKETS_PER_STAGE = 50
 # A cancellation that nobody took note of leaves the board by itself.
 CANCELLED_SHOWN = timedelta(hours=12)
+_ORDERS_MEASURED = 20
 _ALL_DAY_ROWS = 24
 
 
@@ -49,6 +50,14 @@ def age_of(minutes: int) -> str:
     if minutes >= settings.KITCHEN_LATE_MINUTES:
         return "late"
     return "waiting" if minutes >= settings.KITCHEN_WAITING_MINUTES else "fresh"
+
+
+def average_wait() -> timedelta | None:
+    """Say how long the last orders took from placed to ready; None without any."""
+    delivered = Order.objects.filter(status=Status.DELIVERED)
+    times = delivered.values_list("placed_at", "ready_at")[:_ORDERS_MEASURED]
+    waits = [ready_at - placed_at for placed_at, ready_at in times if ready_at]
+    return sum(waits, timedelta()) / len(waits) if waits else None
 
 
 def _counts() -> dict[str, int]:

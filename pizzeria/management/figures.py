@@ -16,6 +16,7 @@ from pizzeria.management.tallies import (
     DAY,
     KEY,
     WEEKDAY,
+    Books,
     Groups,
     Numbers,
     count,
@@ -93,10 +94,11 @@ def overview(*, now: datetime) -> dict[str, Any]:
 
 def analytics(period: Period, *, grouping: str) -> dict[str, Any]:
     """Say how sales went over a period, and beside the one before it."""
-    by_day = count(Kind.DAY, period, DAY)
+    books = Books.as_they_are()
+    by_day = count(Kind.DAY, period, DAY, books=books)
     total = sum(by_day.values(), Numbers())
-    before = _only(count(Kind.DAY, period.before))
-    pizzas = _ranked(count(Kind.PIZZA, period, KEY))
+    before = _only(count(Kind.DAY, period.before, books=books))
+    pizzas = _ranked(count(Kind.PIZZA, period, KEY, books=books))
     sold = sum((numbers.revenue for _, numbers in pizzas), Decimal(0))
     return {
         "period": period,
@@ -120,10 +122,11 @@ def analytics(period: Period, *, grouping: str) -> dict[str, Any]:
 
 def operations(period: Period) -> dict[str, Any]:
     """Say who did what over a period, when it was busy, and who ordered most."""
-    total = _only(count(Kind.DAY, period))
-    hours = count(Kind.HOUR, period, WEEKDAY, KEY)
-    cooks = _busiest(count(Kind.COOK, period, KEY))
-    drivers = _busiest(count(Kind.DRIVER, period, KEY))
+    books = Books.as_they_are()
+    total = _only(count(Kind.DAY, period, books=books))
+    hours = count(Kind.HOUR, period, WEEKDAY, KEY, books=books)
+    cooks = _busiest(count(Kind.COOK, period, KEY, books=books))
+    drivers = _busiest(count(Kind.DRIVER, period, KEY, books=books))
     names = _names_of({key for key, _ in (*cooks, *drivers)})
     return {
         "period": period,

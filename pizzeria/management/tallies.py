@@ -9,7 +9,7 @@ are read from `Tally`; the open ones, today among them, from the orders themselv
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -71,14 +71,27 @@ _NAMES = tuple(one.name for one in fields(Numbers))
 type Groups = dict[tuple[Any, ...], Numbers]
 
 
-def count(kind: Kind, period: Period, *groups: str) -> Groups:
+@dataclass(frozen=True)
+class Books:
+    """Up to which day they are closed; asked once for all that a page counts."""
+
+    closed_until: date | None
+
+    @classmethod
+    def as_they_are(cls) -> "Books":
+        return cls(ClosedDay.last())
+
+
+def count(
+    kind: Kind, period: Period, *groups: str, books: Books | None = None
+) -> Groups:
     """
     Count one kind over a period, grouped by DAY, WEEKDAY (1 is Monday) or KEY.
 
-    Three queries, whatever the period: how far the books are closed, then one over
-    the closed days and one over the open ones.
+    Two queries, whatever the period: one over the closed days and one over the open
+    ones; a third where nobody has said how far the books are closed.
     """
-    closed_until = ClosedDay.last()
+    closed_until = (books or Books.as_they_are()).closed_until
     open_from = period.first
     counted: Groups = defaultdict(Numbers)
     if closed_until is not None and closed_until >= period.first:

@@ -296,6 +296,7 @@ class TestApi:
             "total_pending": 0,
             "total_cooking": 1,
             "total_ready": 0,
+            "average_wait_minutes": None,
             "to_make": [
                 {"name": "Margherita", "count": 2},
                 {"name": "Hawaiian", "count": 1},
@@ -316,3 +317,15 @@ class TestApi:
 
         assert answer.status_code == 409
         assert answer.json()["extra"]["status"] == "ready"
+
+
+def test_the_kitchen_says_how_long_the_last_orders_took(api_of, order_of, peach, luigi):
+    for number, minutes in enumerate((10, 20, 33)):
+        order = order_of(peach, line_id=f"measured-{number}")
+        Order.objects.filter(pk=order.pk).update(
+            status=Status.DELIVERED,
+            ready_at=order.placed_at + timedelta(minutes=minutes),
+        )
+    order_of(peach)
+
+    assert api_of(luigi).get("/api/kitchen/").json()["average_wait_minutes"] == 21.0

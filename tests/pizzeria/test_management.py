@@ -344,6 +344,8 @@ class TestPages:
                 connection,
             ) as captured:
                 assert manager.get(f"{page}?period=month").status_code == 200
+            asked = [query["sql"] for query in captured]
+            assert sum("MAX(" in sql and "closedday" in sql for sql in asked) <= 1
             return len(captured)
 
         finished(peach, timezone.now() - timedelta(days=21))
