@@ -105,6 +105,7 @@ bench: $(INSTALLED)
 	$(RUN) -m tests.performance.bench_load
 	$(RUN) -m tests.performance.bench_memory $(if $(QUICK),8,64)
 	$(RUN) -m tests.performance.bench_pages
+	$(RUN) -m tests.performance.bench_paint
 	$(RUN) -m tests.performance.bench_orders
 	$(WITH_PEERS) --with djangorestframework-simplejwt==5.5.1 \
 		python -m tests.performance.bench_identity

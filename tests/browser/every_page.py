@@ -90,6 +90,7 @@ PAGES = [
 DRAWN: dict[str, tuple[str, dict[str, Any]]] = {
     "error-400": ("400.html", {}),
     "error-403-old-page": ("403_csrf.html", {}),
+    "error-413": ("413.html", {}),
     "error-429": ("429.html", {"seconds": 12}),
     "error-500": ("500.html", {}),
     "error-503": ("503.html", {}),
