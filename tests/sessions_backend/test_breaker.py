@@ -80,6 +80,11 @@ def test_counts_ten_seconds_from_the_first_of_the_last_ten(breaker, monkeypatch)
         now += module.FAILURE_SECONDS / 8.9
 
     assert not breaker.is_open
+    # The last of these and nine more.
+    for _ in range(9):
+        fail(breaker, 1)
+        breaker.note_success()
+    assert breaker.is_open
 
 
 def test_needs_nobody_who_listens(breaker):
