@@ -95,10 +95,6 @@ class Copies:
             present = list(self._copies.items())
         return {key: copy[0] for key, copy in present if copy[3] > moment}
 
-    def size(self) -> tuple[int, int]:
-        """Return how many copies there are, and their bytes."""
-        return len(self._copies), self._bytes
-
     def _alive(self, copy: _Copy, away_since: float) -> Stored | None:
         raw, ends_at, seen_at, _ = copy
         remaining = ends_at - time.monotonic()

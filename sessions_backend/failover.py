@@ -298,8 +298,7 @@ def _failing_over(pool: ConnectionPool) -> _Choice:
 
 def _mark(choice: _Choice) -> None:
     try:
-        if choice.situation is not None:
-            choice.situation.recovery.mark()
+        cast("Situation", choice.situation).recovery.mark()
     except StorageUnavailable as outage:
         if not (isinstance(outage.__cause__, Refused)):
             raise

@@ -153,14 +153,14 @@ class StoredSession(SessionBase):
         except DamagedRecord:
             return None
         self._session_cache = guess
+        is_right = False
         try:
-            if await self._is_renewed(store, key, known):
-                return guess
+            is_right = await self._is_renewed(store, key, known)
         finally:
-            if self._raw is None:
+            if not is_right:
                 del self._session_cache
                 self._lifetime = None
-        return None
+        return guess if is_right else None
 
     async def _is_renewed(self, store: AsyncStore, key: str, known: bytes) -> bool:
         ttl, listed_in = self._ttl(), self._user_list()

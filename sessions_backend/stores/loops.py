@@ -93,9 +93,7 @@ class LoopTransport:
         try:
             yield
         finally:
-            wires = self._loops.pop(loop, None)
-            if wires is not None:
-                wires.close()
+            self._loops.pop(loop).close()
 
 
 class _Wires:
@@ -120,8 +118,6 @@ class _Wires:
     ) -> list[Any]:
         while self._idle:
             wire = self._idle.pop()
-            if not wire.is_open:
-                continue
             try:
                 return await self._ask(wire, request)
             except ConnectionError as error:

@@ -2,6 +2,7 @@ import base64
 import sys
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import Tags, run_checks
 from django.test import override_settings
@@ -249,3 +250,15 @@ def test_the_alias_may_have_any_name():
         session = SessionStore()
         session.save()
         assert session.exists(session.session_key)
+
+
+def test_metrics_are_for_who_has_prometheus_client(monkeypatch):
+    ours = apps.get_app_config("sessions_backend")
+    monkeypatch.setattr("sessions_backend.apps.find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "sessions_backend.metrics")
+    # Imported a second time they would be registered twice, which is an error.
+    monkeypatch.delattr("sessions_backend.metrics")
+
+    ours.ready()
+
+    assert "sessions_backend.metrics" not in sys.modules

@@ -1,18 +1,23 @@
 import json
 import pickle
+import subprocess
+import sys
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.file import SessionStore as FileSession
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from sessions_backend import failover, names, operators
+from sessions_backend import failover, importing, names, operators
 from sessions_backend.engine import SessionStore
+from sessions_backend.importing import Former
 from sessions_backend.operators import handle_of, masked
 from sessions_backend.signals import session_revoked
 from sessions_backend.stores.threads import BlockingTransport
+from tests.sessions_backend.misbehaving import HANG
 
 PREFIX = settings.SESSION_REDIS_KEY_PREFIX
 
@@ -277,6 +282,19 @@ class TestImport:
 
         assert "diavola" in SessionStore(former.session_key)["cart"]
 
+    def test_what_holds_nothing_or_has_ended_is_left_behind(self, capsys, former):
+        FileSession().create()
+        ended = FileSession()
+        ended["cart"] = {"old": 1}
+        ended.set_expiry(0)
+        ended.save()
+        with override_settings(SESSION_COOKIE_AGE=0):
+            out = run(capsys, *self.FROM)
+
+        assert "1 of 1 sessions were taken along" in out
+        assert is_live(former)
+        assert not is_live(ended)
+
     def test_a_dry_run_stores_nothing(self, capsys, former):
         out = run(capsys, *self.FROM, "--dry-run")
 
@@ -304,7 +322,6 @@ class TestImport:
             assert session.expires_at is not None
 
     def test_a_table_needs_its_application(self, capsys):
-        # The wheel's tests import from a table.
         with pytest.raises(CommandError, match=r"django\.contrib\.sessions into"):
             run(capsys, "import", "--from", "django.contrib.sessions.backends.db")
 
@@ -321,3 +338,105 @@ def test_masking_changes_nothing_it_was_given():
 
     assert masked(value) == {"tokens": {"a": "***"}, "list": ["***", 1, None]}
     assert value["tokens"] == {"a": "b"}
+
+
+def test_masking_hides_what_a_list_of_secrets_holds():
+    assert masked({"tokens": ["a", 17]}) == {"tokens": ["***", 17]}
+
+
+class TestOperators:
+    def make(self, user_id="7"):
+        session = SessionStore()
+        session["_auth_user_id"] = user_id
+        session.save()
+        return session
+
+    def test_what_ends_while_it_is_listed_is_left_out(self, monkeypatch):
+        session = self.make()
+        listed = [names.record_name("it-ended-a-moment-ago"), session.record_name]
+        monkeypatch.setattr(operators, "_names", lambda limit: iter(listed))
+
+        (found,) = operators.all_sessions(limit=10)
+
+        assert found.name == session.record_name
+
+    def test_several_handles_are_found_in_one_look(self, redis_client):
+        sessions = [self.make() for _ in range(5)]
+        handles = {handle_of(one.session_key) for one in sessions[:3]}
+
+        found = operators.find_by_handles({*handles, "not-a-handle"})
+
+        assert {one.handle for one in found} == handles
+
+    def test_without_accounts_a_person_is_named_by_id(self, monkeypatch):
+        monkeypatch.setattr(apps, "is_installed", lambda name: False)
+
+        assert operators.users_named("7") == ["7"]
+
+    def test_what_has_ended_is_not_told_of_again(self):
+        session, told = self.make(), []
+        found = operators.read(session.session_key)
+        assert found is not None
+        session.delete()
+        session_revoked.connect(hear := lambda **_: told.append(1))
+
+        assert not operators.revoke(found)
+
+        session_revoked.disconnect(hear)
+        assert told == []
+
+    def test_repair_counts_all_and_writes_what_is_missing(
+        self, redis_client, monkeypatch
+    ):
+        monkeypatch.setattr(operators, "_PROGRESS_EVERY", 2)
+        sessions = [self.make() for _ in range(4)]
+        SessionStore().create()
+        luigis = names.user_list_key("7")
+        redis_client.zrem(luigis, sessions[0].record_name)
+        redis_client.config_resetstat()
+        seen: list[int] = []
+
+        assert operators.repair_lists(on_progress=seen.append) == 4
+
+        assert redis_client.zcard(luigis) == 4
+        assert redis_client.info("commandstats")["cmdstat_zadd"]["calls"] == 1
+        assert seen == [2, 4]
+
+
+class TestAnOutage:
+    def test_is_told_of_in_a_sentence(self, proxy, session):
+        proxy.mode = HANG
+
+        with pytest.raises(CommandError, match="Redis cannot be reached"):
+            call_command("sessions", "show", session.session_key)
+        with pytest.raises(CommandError, match="does not answer"):
+            call_command("sessions", "ping")
+
+
+def test_import_from_a_table_takes_along_what_lives_and_holds_something(valkey):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.sessions_backend.from_a_table", valkey.url],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["said"] == "1 of 1 sessions were taken along, 0 refused."
+    assert answer["record"]["cart"] == {"a": 1}
+    assert 0 < answer["seconds_left"] <= 600
+    assert answer["others"] == [None, None]
+
+
+def test_import_tells_how_far_it_is(capsys, monkeypatch):
+    monkeypatch.setattr(
+        "sessions_backend.management.commands.sessions._PROGRESS_EVERY", 2
+    )
+    former = [Former(f"former-session-{number}", {"a": 1}, 60) for number in range(5)]
+    monkeypatch.setattr(importing, "sessions_of", lambda engine: iter(former))
+
+    call_command("sessions", "import", "--from", "theirs")
+
+    assert capsys.readouterr().err.splitlines() == ["2 …", "4 …"]

@@ -15,12 +15,14 @@ from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.test import RequestFactory, override_settings
 
 from sessions_backend import failover, health, names
+from sessions_backend.damaged import set_aside
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import (
     SessionTooLarge,
     StorageUnavailable,
     UnstorableValue,
 )
+from sessions_backend.stores.base import finish
 
 PREFIX = "mario_session:"
 DAY = 86400
@@ -251,6 +253,47 @@ class TestSave:
         with pytest.raises(CreateError):
             opened(stored_session).save(must_create=True)
 
+    def test_takes_another_id_where_one_is_taken(self, stored_session, monkeypatch):
+        ids = iter([stored_session.session_key, "an-id-that-is-free"])
+        session = SessionStore()
+        monkeypatch.setattr(session, "_get_new_session_key", lambda: next(ids))
+
+        session.create()
+
+        assert session.session_key == "an-id-that-is-free"
+        assert opened(stored_session)["cart"] == {"a": 1}
+
+    def test_gives_up_when_others_never_stop(self, stored_session, monkeypatch):
+        request = opened(stored_session)
+        request["cart"]["b"] = 1
+        tries = always_faster(monkeypatch)
+
+        with pytest.raises(StorageUnavailable, match="Too many"):
+            request.save()
+
+        assert len(tries) == 64
+
+    def test_that_ends_a_session_says_if_it_had_ended(self, stored_session):
+        request = opened(stored_session)
+        request.set_expiry(-1)
+        late = opened(stored_session)
+        late.set_expiry(-1)
+
+        request.save()
+
+        assert not SessionStore().exists(stored_session.session_key)
+        with pytest.raises(UpdateError):
+            late.save()
+
+    def test_reads_again_what_is_stored_and_forgets_no_change(self, stored_session):
+        request = opened(stored_session)
+        request["cart"]["b"] = 1
+
+        assert request.load() == {"cart": {"a": 1}}
+
+        request.save()
+        assert opened(stored_session)["cart"] == {"a": 1, "b": 1}
+
     def test_after_clear_replaces_everything(self, stored_session):
         request = opened(stored_session)
         request.clear()
@@ -274,6 +317,90 @@ class TestSave:
         assert opened(stored_session)["big"] == 2**70
         assert opened(stored_session)["none"] == []
         assert not opened(stored_session).modified
+
+
+def always_faster(monkeypatch):
+    """Let another writer be faster, however often a save is tried; return the tries."""
+    store = failover.blocking()
+    tries = []
+
+    async def replace(*_, **__):
+        tries.append(1)
+        return b'{"theirs":%d}' % len(tries)
+
+    monkeypatch.setattr(store, "replace", replace, raising=False)
+    return tries
+
+
+@pytest.mark.usefixtures("any_store")
+class TestARequestOfAnIdThatWasRotated:
+    @pytest.fixture
+    def late(self, stored_session):
+        former = stored_session.session_key
+        stored_session.cycle_key()
+        return SessionStore(former)
+
+    def test_saves_to_the_session_that_goes_on(self, stored_session, late):
+        late["cart"]["late"] = 1
+        late.save()
+        late["cart"]["later"] = 1
+        late.save()
+
+        assert opened(stored_session)["cart"] == {"a": 1, "late": 1, "later": 1}
+
+    def test_renews_nothing_and_is_not_refused(self, stored_session):
+        slow_request = opened(stored_session)
+        assert slow_request["cart"]
+        stored_session.cycle_key()
+
+        slow_request.renew()
+
+        assert not SessionStore().exists(slow_request.session_key)
+
+    def test_is_refused_if_that_has_ended(self, stored_session, late):
+        late["cart"]["late"] = 1
+        stored_session.delete()
+
+        with pytest.raises(UpdateError):
+            late.save()
+
+        assert not SessionStore().exists(stored_session.session_key)
+
+    def test_is_refused_if_that_ends_at_this_moment(
+        self, stored_session, late, monkeypatch
+    ):
+        late["cart"]["late"] = 1
+        store = failover.blocking()
+        replace = store.replace
+
+        async def too_late(*arguments, **named):
+            stored_session.delete()
+            return await replace(*arguments, **named)
+
+        monkeypatch.setattr(store, "replace", too_late, raising=False)
+
+        with pytest.raises(UpdateError):
+            late.save()
+
+        assert not SessionStore().exists(stored_session.session_key)
+
+    def test_is_refused_if_that_is_damaged(self, stored_session, late):
+        late["cart"]["late"] = 1
+        failover.store().put(stored_session._key(), b"damaged", 100)
+
+        with pytest.raises(UpdateError):
+            late.save()
+
+        assert opened(stored_session).load() == {}
+
+    def test_gives_up_when_others_never_stop(self, stored_session, late, monkeypatch):
+        late["cart"]["late"] = 1
+        tries = always_faster(monkeypatch)
+
+        with pytest.raises(StorageUnavailable, match="Too many"):
+            late.save()
+
+        assert len(tries) == 64
 
 
 @pytest.mark.usefixtures("any_store")
@@ -582,6 +709,28 @@ class TestSaveEveryRequest:
         assert opened(login).get("_auth_user_id") is None
         assert not redis_client.exists(key)
 
+    def test_a_damaged_one_is_taken_off_the_list(self, login, redis_client):
+        """This process knows whose it was, and Redis holds something else by now."""
+        assert listed("luigi") == [login.session_key]
+        redis_client.set(f"{PREFIX}{login.session_key}", "damaged", ex=100)
+
+        assert opened(login).load() == {}
+
+        assert listed("luigi") == []
+
+    def test_what_another_process_has_changed_is_read(self, login, redis_client):
+        key = f"{PREFIX}{login.session_key}"
+        situation = failover.situation()
+        assert situation
+        situation.copies.forget(key)
+        request = opened(login)
+        request.load()
+        redis_client.set(key, '{"_auth_user_id":"mario"}', ex=100)
+
+        # Asked twice, as Django's own `load` may be.
+        assert request.load() == {"_auth_user_id": "mario"}
+        assert request["_auth_user_id"] == "mario"
+
     def test_a_later_save_renews_once_more(self, login, redis_client, monkeypatch):
         request = opened(login)
         assert request["_auth_user_id"]
@@ -657,6 +806,23 @@ class TestLifetimes:
         assert request.session.created_at is not None
         assert request.session.modified
 
+    @pytest.mark.parametrize("has_request", [True, False])
+    @override_settings(SESSION_ABSOLUTE_AGE=3600)
+    def test_a_login_without_a_session_of_ours_is_left_alone(
+        self, has_request, monkeypatch
+    ):
+        (ours,) = [
+            receiver
+            for receiver in user_logged_in.receivers
+            if receiver[0][0] == "sessions_backend"
+        ]
+        monkeypatch.setattr(user_logged_in, "receivers", [ours])
+        request = RequestFactory().get("/") if has_request else None
+
+        told = user_logged_in.send(sender=None, request=request, user=None)
+
+        assert [answer for _, answer in told] == [None]
+
     @override_settings(SESSION_ABSOLUTE_AGE=3600)
     def test_a_record_past_its_end_is_missing(self):
         stored_session = new_session()
@@ -666,6 +832,19 @@ class TestLifetimes:
         stored_session.save()
 
         threading.Event().wait(1.1)
+
+        assert opened(stored_session).load() == {}
+
+    @override_settings(SESSION_ABSOLUTE_AGE=3600)
+    def test_a_record_past_its_end_is_missing_even_where_it_is_kept(self):
+        stored_session = new_session()
+        ended = datetime.now(UTC) - timedelta(seconds=1)
+        held = {
+            "created_at": (ended - timedelta(hours=1)).isoformat(),
+            "expires_at": ended.isoformat(),
+            "cart": {"a": 1},
+        }
+        failover.store().put(stored_session._key(), json.dumps(held).encode(), 100)
 
         assert opened(stored_session).load() == {}
 
@@ -707,6 +886,26 @@ class TestLifetimes:
         stored_session._remaining = float("inf")
 
         assert stored_session.is_renewal_due
+
+    @override_settings(SESSION_ABSOLUTE_AGE=None)
+    def test_without_an_absolute_end_a_login_has_nothing_to_begin_anew(self):
+        request = opened(new_session())
+
+        request.restart_lifetime()
+
+        assert not request.modified
+        assert request.expires_at is None
+
+    def test_an_id_that_was_rotated_is_not_due(self):
+        stored_session = new_session()
+        former = stored_session.session_key
+        stored_session.cycle_key()
+
+        request = SessionStore(former)
+
+        assert request["cart"] == {"a": 1}
+        assert request.is_superseded
+        assert not request.is_renewal_due
 
     def test_an_untouched_session_is_not_due(self):
         stored_session = new_session()
@@ -781,6 +980,16 @@ class TestADamagedRecord:
         stored_session.save()
 
         assert opened(stored_session)["cart"] == {"a": 1, "b": 1}
+
+    def test_that_another_writer_has_repaired_stays(self, stored_session, redis_client):
+        key = PREFIX + stored_session.session_key
+        repaired = redis_client.get(key)
+
+        finish(set_aside(failover.blocking(), key, b"damaged", "found a moment ago"))
+
+        assert redis_client.get(key) == repaired
+        (kept,) = redis_client.keys("sessions:damaged:*")
+        assert redis_client.get(kept) == "damaged"
 
 
 class TestConcurrency:

@@ -1,5 +1,7 @@
+import json
 import logging
 import os
+import time
 
 import pytest
 from django.conf import settings
@@ -10,6 +12,7 @@ from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.failover import Backend
 from sessions_backend.middleware import SessionMiddleware
+from sessions_backend.recovery import Recovery
 from tests.servers import Valkey, free_port, wait_until
 from tests.sessions_backend.conftest import caches_with
 from tests.sessions_backend.misbehaving import HANG, PASS, TRICKLE, Proxy
@@ -134,6 +137,23 @@ class TestConfigure:
         SessionStore().create()
 
         assert lines() == []
+
+    @override_settings(SESSION_STRICT=True)
+    def test_falls_back_to_nothing_in_strict_mode(self, lines, refusing_redis):
+        assert failover.configure() is Backend.REDIS
+
+        assert [level for level, _ in lines()] == [INFO, ERROR]
+        assert failover.is_degraded()
+
+    def test_falls_back_where_redis_goes_away_after_its_ping(self, lines, monkeypatch):
+        def mark(_):
+            raise StorageUnavailable("away") from OSError("gone a moment ago")
+
+        monkeypatch.setattr(Recovery, "mark", mark)
+
+        assert failover.configure() is Backend.LOCAL
+
+        assert lines()[1:] == [(ERROR, f"{FAILED}gone a moment ago"), *FALLEN_BACK]
 
     def test_of_a_server_speaks_even_after_a_silent_one(self, lines):
         failover.configure(announce=False)
@@ -286,3 +306,63 @@ def test_a_fallback_that_fails_is_an_outage_too(refusing_redis):
         for step in (session.load, session.delete, session.create):
             with pytest.raises(StorageUnavailable, match="fallback"):
                 step()
+
+
+class TestStatus:
+    def test_tells_what_serves_and_since_when_it_is_away(self, refusing_redis):
+        failover.configure()
+        SessionStore().create()
+
+        status, situation = failover.status(), failover.situation()
+
+        assert situation is not None
+        assert status["session_store"] == "local"
+        assert status["degraded"] is True
+        assert 0 < status["away_since"] <= time.time()
+        assert status["journal"] == {
+            "changes": 1,
+            "bytes": situation.journal.size_in_bytes,
+        }
+        assert situation.journal.size_in_bytes > 0
+
+    def test_tells_that_all_is_well(self):
+        assert failover.status() == {
+            "session_store": "redis",
+            "degraded": False,
+            "away_since": None,
+            "journal": {"changes": 0, "bytes": 0},
+        }
+
+    @override_settings(SESSION_REDIS_ENABLED=False)
+    def test_tells_that_redis_is_switched_off(self):
+        assert failover.status() == {
+            "session_store": "local",
+            "degraded": False,
+            "away_since": None,
+            "journal": {"changes": 0, "bytes": 0},
+        }
+
+
+class TestTheExit:
+    def test_settles_what_redis_has_not_heard(self, redis_client):
+        session = SessionStore()
+        session.create()
+        situation = failover.situation()
+        assert situation is not None
+        situation.recovery.begin = lambda: None  # type: ignore[method-assign]
+        situation.breaker.is_open = True
+        session["cart"] = 1
+        session.save()
+
+        failover._settle_before_exit()
+
+        raw = redis_client.get(f"{PREFIX}{session.session_key}")
+        assert json.loads(raw)["cart"] == 1
+
+    def test_has_nothing_to_settle_without_redis(self, lines):
+        failover._settle_before_exit()
+        with override_settings(SESSION_REDIS_ENABLED=False):
+            failover.configure()
+            failover._settle_before_exit()
+
+        assert len(lines()) == 1

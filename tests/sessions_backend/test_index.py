@@ -133,3 +133,20 @@ def test_a_revocation_that_met_one_failure_reaches_redis_by_itself(
         proxy.mode = PASS
 
         wait_until(lambda: redis_client.keys("sessions:label:*"))
+
+
+def test_a_label_that_another_leads_elsewhere_meanwhile_is_led_on(monkeypatch):
+    """Whoever comes last wins, however often others are faster."""
+    index.link(LABEL, "first-session", ttl=60)
+    store = failover.store()
+    replace, faster = store.replace, ["second-session", "third-session"]
+
+    def slow(key, *rest, **named):
+        if faster:
+            store.put(key, faster.pop().encode(), 60)
+        return replace(key, *rest, **named)
+
+    monkeypatch.setattr(store, "replace", slow)
+
+    assert index.relink(LABEL, "mine-session", ttl=60)
+    assert index.lookup(LABEL) == ("mine-session", False)

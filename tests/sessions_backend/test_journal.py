@@ -1,13 +1,17 @@
 """What the journal decides, call by call, with a store that stands for Redis."""
 
-import pytest
+from typing import Any
 
-from sessions_backend import budget, names
+import pytest
+from django.conf import settings
+from django.test import override_settings
+
+from sessions_backend import budget, health, names
 from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import REVOKED, Journal
-from sessions_backend.stores.base import Replacement, Successor
+from sessions_backend.stores.base import Replacement, Successor, Unreadable
 from sessions_backend.stores.local import LocalStore
 
 TTL = 600
@@ -430,28 +434,205 @@ class TestSettling:
         assert raw_of(redis.load(key)) == NEW
 
 
+class TestWhatIsLeftOfASettledChange:
+    def test_is_nothing_in_memory_of_its_own(self, make, key, redis):
+        local: Any = LocalStore()
+        journal = make(local)
+        assert journal.keeps_own_memory
+        ended = f"{key}-ended"
+        journal.create(key, NEW, TTL)
+        journal.remove(ended)
+        journal.create(f"{key}-lease", NEW, TTL)
+
+        settle(journal, redis)
+
+        assert list(local.keys("", limit=10)) == []
+
+    def test_is_no_copy_of_what_is_over_by_now(self, make, key, redis, copies):
+        local: Any = LocalStore()
+        journal = make(local)
+        seen(key, OLD, redis, copies)
+        journal.replace(key, OLD, NEW, TTL)
+        local.remove(key)
+
+        settle(journal, redis)
+
+        assert key not in copies
+        assert raw_of(redis.load(key)) == OLD
+
+    def test_is_no_base_where_it_was_over_and_written_anew(
+        self, make, key, redis, copies
+    ):
+        """What is written while an ended entry is settled has the former base."""
+        local: Any = LocalStore()
+        journal = make(local)
+        seen(key, OLD, redis, copies)
+        journal.replace(key, OLD, NEW, TTL)
+        local.remove(key)
+        load = local.load
+
+        def late(name):
+            found = load(name)
+            if name == key:
+                local.load = load
+                local.put(key, NEW, TTL)
+                journal.renew(key, TTL)
+            return found
+
+        local.load = late
+
+        journal.settle(key, redis, is_emptied=False)
+
+        assert key in journal
+        settle(journal, redis)
+        assert raw_of(redis.load(key)) == NEW
+
+    def test_is_nothing_where_something_else_stands_in_its_place(
+        self, journal, key, copies
+    ):
+        """As where a key of that name holds a list."""
+
+        class Strange(LocalStore):
+            def create(self, *_, **__):
+                return False
+
+            def load(self, key):
+                return Unreadable("WRONGTYPE")
+
+        journal.create(key, NEW, TTL)
+
+        settle(journal, Strange())
+
+        assert key not in copies
+
+    def test_is_what_redis_holds_then(self, journal, key, redis, copies):
+        journal.create(key, NEW, TTL, listed_in="sessions:user:luigi")
+
+        settle(journal, redis)
+
+        assert raw_of(copies.get(key, away_since=0)) == NEW
+        assert TTL - 5 < copies.get(key, away_since=0).remaining <= TTL
+        assert redis.listed("sessions:user:luigi") == [names.name_of(key)]
+
+    def test_of_a_lease_is_nothing_anywhere(self, journal, redis):
+        lease = names.lease_key("refresh")
+        journal.claim(lease, b"mine", TTL)
+
+        settle(journal, redis)
+
+        assert redis.load(lease) is None
+
+
+class TestItsSize:
+    def test_is_told_to_who_watches(self, journal, key, redis):
+        journal.create(key, NEW, TTL)
+        assert health.values()["journal_changes"] == 1
+        assert health.values()["journal_bytes"] == len(NEW)
+
+        settle(journal, redis)
+        assert health.values()["journal_changes"] == 0
+        assert health.values()["journal_bytes"] == 0
+
+    def test_is_that_of_all_keys(self, journal, key):
+        journal.create(key, NEW, TTL)
+        journal.create(f"{key}-2", OLD, TTL)
+        journal.claim(names.label_key("one"), b"12345", TTL)
+        with pytest.raises(StorageUnavailable):
+            journal.put(names.label_key("two"), b"1234567", TTL)
+
+        assert journal.size_in_bytes == len(NEW) + len(OLD) + 5 + 7
+        journal.remove(key)
+        # Counted as it was: a logout is not to make room for nothing.
+        assert journal.size_in_bytes == len(NEW) + len(OLD) + 5 + 7
+        assert len(journal) == 4
+
+
 class TestASharedFallback:
-    """Two processes and one memory between them, as a cache of Django's would be."""
+    """Two processes without Redis, and a cache of Django's between them."""
+
+    @pytest.fixture(autouse=True)
+    def _files(self, tmp_path):
+        files = {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(tmp_path),
+        }
+        with override_settings(CACHES={**settings.CACHES, "files": files}):
+            yield
 
     @pytest.fixture
-    def shared(self):
-        local = LocalStore()
-        local.is_own_memory = True
-        return local
+    def process(self):
+        """Make another process: it shares the files and nothing else."""
 
-    def test_shows_what_another_has_written(self, make, shared, key, redis):
-        one, other = make(shared), make(shared)
+        def made():
+            copies, breaker = Copies(most=9, most_bytes=999, age_seconds=60), Breaker()
+            # They lost Redis before anything was written here.
+            breaker.last_success_at -= 60
+            shared = LocalStore("files")
+            return Journal(shared, copies, breaker, most=10, most_bytes=1000)
+
+        return made
+
+    def test_is_none_of_its_own(self, process):
+        assert not process().keeps_own_memory
+
+    def test_shows_what_another_has_written(self, process, key):
+        one, other = process(), process()
         one.create(key, NEW, TTL)
 
         assert raw_of(other.load(key)) == NEW
         assert other.replace(key, NEW, BOTH, TTL) is Replacement.DONE
         assert raw_of(one.load(key)) == BOTH
 
-    def test_keeps_no_memory_of_what_is_settled(self, make, shared, key, redis):
-        journal = make(shared)
-        assert journal.keeps_own_memory
-        journal.create(key, NEW, TTL)
+    def test_keeps_what_is_settled_for_who_is_still_without_redis(
+        self, process, key, redis
+    ):
+        one, other = process(), process()
+        one.create(key, NEW, TTL)
+        ended = f"{key}-ended"
+        one.remove(ended)
 
-        settle(journal, redis)
+        settle(one, redis)
 
-        assert list(shared.keys("", limit=10)) == []
+        local: Any = LocalStore("files")
+        assert raw_of(other.load(key)) == NEW
+        assert local.load(key).remaining <= 30
+        # What Redis has heard is the base of what the other may write now.
+        base = local.load(f"sessions:base:{key}")
+        assert base.raw == NEW
+        assert 0 < base.remaining <= 30
+        assert other.load(ended) is None
+        assert 0 < local.load(f"sessions:gone:{ended}").remaining <= 30
+        assert not local.exists(f"sessions:base:{ended}")
+
+    def test_lets_the_other_go_on_from_what_redis_has_heard(self, process, key, redis):
+        one, other = process(), process()
+        one.create(key, OLD, TTL)
+        settle(one, redis)
+        other.replace(key, OLD, NEW, TTL)
+        redis.replace(key, OLD, THEIRS, TTL)
+
+        settle(other, redis)
+
+        assert raw_of(redis.load(key)) == BOTH
+
+    def test_takes_what_another_has_left_there_for_old(self, process, key):
+        """An entry from before this process has last heard of Redis."""
+        one, other = process(), process()
+        one.create(key, OLD, TTL)
+        other._breaker.note_success()
+
+        with pytest.raises(StorageUnavailable):
+            other.load(key)
+
+    def test_keeps_the_base_of_who_changed_it_first(self, process, key, redis):
+        one, other = process(), process()
+        for journal in (one, other):
+            journal._copies.note(key, OLD, TTL)
+        redis.create(key, OLD, TTL)
+        one.replace(key, OLD, NEW, TTL)
+        other.replace(key, NEW, b'{"a":1,"b":2,"d":4}', TTL)
+        redis.replace(key, OLD, THEIRS, TTL)
+
+        settle(other, redis)
+
+        assert raw_of(redis.load(key)) == b'{"a":1,"c":3,"b":2,"d":4}'

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import Context, Engine, engines
 from django.template.response import TemplateResponse
 from django.test import AsyncClient, Client, override_settings
@@ -13,7 +13,7 @@ from django.urls import path
 from sessions_backend import failover
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.middleware import attach
+from sessions_backend.middleware import SessionMiddleware, attach
 from tests.sessions_backend.misbehaving import HANG, MODES, PASS, TRUNCATE
 
 COOKIE = "mario_session"
@@ -116,6 +116,40 @@ async def writes_async(request):
     return HttpResponse("written")
 
 
+async def untouched_async(request):
+    return HttpResponse("untouched")
+
+
+async def ends_meanwhile_async(request):
+    await request.session.aset("cart", {"late": 1})
+    await SessionStore(request.session.session_key).adelete()
+    return HttpResponse("answer")
+
+
+async def breaks_after_reading_async(request):
+    assert await request.session.aget("cart")
+    proxy_of_the_test.mode = HANG
+    await request.session.aset("cart", {"changed": 1})
+    return HttpResponse("changed")
+
+
+async def renewal_is_due_async(request):
+    text = str(await request.session.aget("cart"))
+    request.session._remaining = 1
+    return HttpResponse(text)
+
+
+async def breaks_before_renewal_async(request):
+    response = await renewal_is_due_async(request)
+    proxy_of_the_test.mode = HANG
+    return response
+
+
+def lasts_as_long_as_the_browser(request):
+    request.session.set_expiry(0)
+    return HttpResponse("till then")
+
+
 urlpatterns = [
     path(f"{view.__name__}/", view)
     for view in (
@@ -137,6 +171,12 @@ urlpatterns = [
         raises,
         reads_async,
         writes_async,
+        untouched_async,
+        ends_meanwhile_async,
+        breaks_after_reading_async,
+        renewal_is_due_async,
+        breaks_before_renewal_async,
+        lasts_as_long_as_the_browser,
     )
 ]
 proxy_of_the_test: Any = None
@@ -169,6 +209,17 @@ def outage(proxy):
 
 def session_id(client):
     return client.cookies[COOKIE].value
+
+
+def get_async(client, page):
+    """Visit a page in an event loop, with the cookies of a browser."""
+
+    async def get():
+        browser = AsyncClient(raise_request_exception=False)
+        browser.cookies[COOKIE] = session_id(client)
+        return await browser.get(page)
+
+    return asyncio.run(get())
 
 
 def stored(client):
@@ -246,6 +297,40 @@ class TestAUsualRequest:
 
         assert response.cookies[COOKIE]["max-age"] == settings.SESSION_COOKIE_AGE
         assert response.cookies[COOKIE].value == session_id(mario)
+
+    def test_that_says_so_sets_a_cookie_that_ends_with_the_browser(self, mario):
+        response = mario.get("/lasts_as_long_as_the_browser/")
+
+        assert response.cookies[COOKIE].value == session_id(mario)
+        assert response.cookies[COOKIE]["max-age"] == ""
+        assert response.cookies[COOKIE]["expires"] == ""
+
+    def test_of_an_id_that_was_rotated_sets_no_cookie(self, mario):
+        """The browser has been given the new one by then."""
+        going_on = SessionStore(session_id(mario))
+        going_on.cycle_key()
+
+        response = mario.get("/write/?line=late")
+
+        assert response.content == b"written"
+        assert not response.cookies
+        assert SessionStore(going_on.session_key)["cart"] == {"a": 1, "late": 1}
+
+    def test_without_any_session_is_answered(self):
+        response = HttpResponse("answer")
+        middleware = SessionMiddleware(lambda _: response)
+
+        assert middleware.process_response(HttpRequest(), response) is response
+
+    def test_is_the_same_in_an_event_loop(self, mario):
+        assert get_async(mario, "/untouched_async/").content == b"untouched"
+        renewed = get_async(mario, "/renewal_is_due_async/")
+        assert renewed.cookies[COOKIE].value == session_id(mario)
+        ended = get_async(mario, "/ends_meanwhile_async/")
+        assert ended.content == b"answer"
+        assert ended.cookies[COOKIE]["max-age"] == 0
+        gone = get_async(mario, "/reads_async/")
+        assert gone.cookies[COOKIE]["max-age"] == 0
 
     def test_runs_async_as_well(self):
         async def run():
@@ -357,6 +442,16 @@ class TestAnOutage:
         response = mario.get("/breaks_before_renewal/")
 
         assert response.status_code == 200
+        assert response.content == b"{'a': 1}"
+        assert not response.cookies
+
+    def test_is_as_bad_in_an_event_loop(self, outage, mario):
+        assert get_async(mario, "/breaks_after_reading_async/").status_code == 503
+        outage.mode = PASS
+        assert stored(mario) == {"a": 1}
+
+        response = get_async(mario, "/breaks_before_renewal_async/")
+
         assert response.content == b"{'a': 1}"
         assert not response.cookies
 

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import override_settings
+from hiredis import ReplyError
 
 from sessions_backend import failover, health
 from sessions_backend.contract import StoreContract
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import finish
+from sessions_backend.stores.near import NearCache
+from sessions_backend.stores.opening import pool_of
 from tests.servers import wait_until
 from tests.sessions_backend.conftest import caches_with
 from tests.sessions_backend.misbehaving import HANG, PASS, Proxy
@@ -214,3 +217,114 @@ def test_how_long_after_a_logout_another_process_serves(
         worst = max(worst, time.monotonic() - answered)
     record_property("served_after_logout_ms", worst * 1000)
     assert worst < 0.25
+
+
+class TestWhatIsNearIsForgotten:
+    @pytest.fixture
+    def near(self, session):
+        return near_store()._near
+
+    @pytest.fixture
+    def key(self, session):
+        return f"{PREFIX}{session.session_key}"
+
+    def test_when_its_time_is_over(self, near, key):
+        near._near[key] = near._near[key]._replace(ends_at=time.time() - 1)
+
+        assert near.get(key) is None
+
+        assert key not in near._near
+        assert near._bytes == 0
+
+    def test_when_its_connection_fails(self, near, key):
+        assert near.get(key)
+        near._wire.close()
+
+        assert near.get(key) is None
+        assert near._near == {}
+        assert near._wire is None
+
+    def test_when_its_connection_is_silent(self, near, key, monkeypatch):
+        """However long the machine pauses, nothing is served that may be too old."""
+        monkeypatch.setattr(near._wire, "drain", list)
+        near._heard_at = time.monotonic() - 60
+        near._asked_at = time.monotonic()
+
+        assert near.get(key) is None
+        assert near._near == {}
+
+    def test_when_redis_goes_away(self, near, key):
+        situation = failover.situation()
+        assert situation
+        situation.recovery.begin = lambda: None  # type: ignore[method-assign]
+
+        for _ in range(3):
+            situation.breaker.note_failure(OSError("away"))
+
+        assert near._near == {}
+        situation.breaker.close()
+
+
+class TestOpeningItsConnection:
+    class Wire:
+        def __init__(self, *replies: Any) -> None:
+            self.replies = replies
+            self.is_closed = False
+
+        def exchange(self, *_: Any) -> Any:
+            return self.replies
+
+        def unblock(self) -> None:
+            """Nothing is waited for."""
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    @pytest.fixture
+    def near(self):
+        return NearCache(pool_of(settings.SESSION_CACHE_ALIAS), most=1, most_bytes=9)
+
+    def open_with(self, near, monkeypatch, wire):
+        def open_wire(*_: Any, **__: Any) -> Any:
+            if isinstance(wire, Exception):
+                raise wire
+            return wire
+
+        monkeypatch.setattr("sessions_backend.stores.near.open_wire", open_wire)
+        near._is_opening = True
+        near._open()
+        # Another load may try again.
+        assert near._is_opening is False
+
+    @pytest.mark.parametrize(
+        "replies", [(ReplyError("NOPROTO"), 1), ([], ReplyError("NOPERM"))]
+    )
+    def test_is_given_up_where_redis_refuses(self, near, monkeypatch, replies):
+        wire = self.Wire(*replies)
+
+        self.open_with(near, monkeypatch, wire)
+
+        assert wire.is_closed
+        assert near._wire is None
+
+    def test_is_given_up_where_redis_is_away(self, near, monkeypatch):
+        self.open_with(near, monkeypatch, OSError("away"))
+
+        assert near._wire is None
+
+    def test_is_given_up_if_the_cache_was_closed_meanwhile(self, near, monkeypatch):
+        wire = self.Wire([], 17)
+        near.close()
+
+        self.open_with(near, monkeypatch, wire)
+
+        assert wire.is_closed
+        assert near._wire is None
+
+    def test_makes_others_tell_it_of_changes(self, near, monkeypatch):
+        wire = self.Wire([], 17)
+
+        self.open_with(near, monkeypatch, wire)
+
+        assert near._wire is wire
+        assert b"17" in near._preamble.packed

@@ -171,3 +171,14 @@ def test_a_record_written_by_hand_is_read():
 def test_numbers_truth_and_containers_are_told_apart(one, other):
     assert not record.same(one, other)
     assert not record.same({"key": [one]}, {"key": [other]})
+
+
+def test_an_integer_of_too_many_digits_is_refused():
+    """Python refuses to write it out; JSON would bear it."""
+    with pytest.raises(UnstorableValue, match="cannot be stored"):
+        record.encode({"big": 10**5000})
+
+
+@pytest.mark.parametrize("value", [{1}, 2**70, "\ud800"])
+def test_what_orjson_cannot_write_is_not_written_quickly(value):
+    assert record.quick_encode({"key": value}) is None

@@ -1,17 +1,25 @@
+import asyncio
+import time
+from types import SimpleNamespace
+
 import pytest
 from django.conf import settings
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from redis.exceptions import ConnectionError as ConnectionErrors
 
-from sessions_backend import failover
+from sessions_backend import failover, names
 from sessions_backend.contract import StoreContract
-from sessions_backend.stores.base import Blocking, Replacement
+from sessions_backend.exceptions import StorageUnavailable
+from sessions_backend.stores.base import Blocking, Replacement, finish
+from sessions_backend.stores.lists import Lists
 from sessions_backend.stores.local import MAX_ENTRIES, Asynchronous, LocalStore
 from sessions_backend.stores.loops import LoopTransport
 from sessions_backend.stores.opening import pool_of
-from sessions_backend.stores.redis import RedisStore
+from sessions_backend.stores.redis import RedisStore, pack
 from sessions_backend.stores.threads import BlockingTransport
+from tests.servers import free_port
 from tests.sessions_backend.opened import Awaited, redis_store
 
 
@@ -155,3 +163,120 @@ class TestLocalStoreOverACacheOfDjango(StoreContract):
         store.create("session:1", b"{}", 60)
 
         assert list(store.keys("session:", limit=10)) == []
+
+
+class TestACacheThatMayBeShared:
+    """A lock of its own makes each step one step, for other processes, too."""
+
+    @pytest.fixture
+    def store(self, tmp_path):
+        files = {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(tmp_path),
+        }
+        with override_settings(CACHES={"default": files}):
+            yield LocalStore("default")
+
+    LOCK = "sessions:lock:session:1"
+
+    def test_takes_its_own_lock_away_and_no_others(self, store):
+        with store._locked("session:1"):
+            assert caches["default"].get(self.LOCK)
+        assert caches["default"].get(self.LOCK) is None
+
+        with store._locked("session:1"):
+            # It took too long, and another process goes on.
+            caches["default"].set(self.LOCK, "another's")
+        assert caches["default"].get(self.LOCK) == "another's"
+
+    def test_waits_for_a_lock_no_longer_than_it_may_be_held(self, store, monkeypatch):
+        monkeypatch.setattr("sessions_backend.stores.local._LOCK_SECONDS", 0.01)
+        caches["default"].set(self.LOCK, "another's")
+
+        with pytest.raises(StorageUnavailable, match="holds its lock"):
+            store.create("session:1", b"{}", 60)
+
+        assert store.load("session:1") is None
+        assert caches["default"].get(self.LOCK) == "another's"
+
+    def test_goes_on_when_the_lock_is_free(self, store, monkeypatch):
+        caches["default"].set(self.LOCK, "another's")
+        pauses = []
+
+        def sleep(seconds):
+            pauses.append(seconds)
+            caches["default"].delete(self.LOCK)
+
+        monkeypatch.setattr(
+            "sessions_backend.stores.local.time",
+            SimpleNamespace(sleep=sleep, monotonic=time.monotonic, time=time.time),
+        )
+
+        assert store.create("session:1", b"{}", 60)
+
+        assert len(pauses) == 1
+
+
+def test_a_list_that_names_nobody_is_no_list():
+    store = LocalStore()
+    store.create("session:1", b"{}", 60, listed_in="sessions:user:luigi")
+    assert store.listed("sessions:user:luigi")
+
+    store.unlist("sessions:user:luigi", [names.name_of("session:1")])
+
+    assert store._where.get("sessions:user:luigi") is None
+
+
+def test_a_process_remembers_so_many_listings(monkeypatch):
+    monkeypatch.setattr("sessions_backend.stores.lists._MOST_KNOWN", 2)
+    lists = Lists(BlockingTransport(pool_of(settings.SESSION_CACHE_ALIAS)))
+
+    for number in range(3):
+        key = f"session:{number}"
+        lists.note(lists.adding(key, "sessions:user:luigi", 60), key, 60)
+
+    # Those before are listed again when they are renewed, which harms nobody.
+    assert lists.adding("session:0", "sessions:user:luigi", 50)
+    assert not lists.adding("session:2", "sessions:user:luigi", 50)
+
+
+def test_a_blocking_store_that_waits_for_a_loop_is_an_error():
+    with pytest.raises(RuntimeError, match="event loop"):
+        finish(asyncio.sleep(0))
+
+
+class TestTheLastConnection:
+    """The one that is for all threads that find no other."""
+
+    @pytest.fixture
+    def transport(self, monkeypatch):
+        transport = BlockingTransport(pool_of(settings.SESSION_CACHE_ALIAS))
+        monkeypatch.setattr(transport._pool, "max_connections", 1)
+        return transport
+
+    def ask(self, transport, packed):
+        deadline = time.monotonic() + 10
+        return finish(transport.exchange((("", packed),), deadline, True))
+
+    def test_is_closed_after_each_call(self, transport, redis_client):
+        before = redis_client.info("stats")["total_connections_received"]
+
+        for _ in range(3):
+            (said,) = self.ask(transport, pack(("PING",)))
+            assert said == b"PONG"
+
+        received = redis_client.info("stats")["total_connections_received"]
+        assert received == before + 3
+
+    def test_may_be_refused_and_is_nobodys_own(self, transport):
+        (said,) = self.ask(transport, pack(("NONSENSE",)))
+
+        assert "unknown command" in str(said)
+
+    def test_is_passed_on_where_it_cannot_be_opened(self, transport, monkeypatch):
+        options = {**transport._pool.connection_kwargs, "port": free_port()}
+        monkeypatch.setattr(transport._pool, "connection_kwargs", options)
+
+        for _ in range(2):
+            with pytest.raises(ConnectionErrors, match="refused"):
+                self.ask(transport, pack(("PING",)))
