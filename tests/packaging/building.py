@@ -68,7 +68,7 @@ def build(folder: Path) -> Path:
 
 
 def make_environment(
-    folder: Path, python: str, wheel: Path, *packages: str
+    folder: Path, python: str, wheel: Path | str, *packages: str
 ) -> Environment:
     """Install the wheel, with the versions of the lock where `packages` allow."""
     environment = Environment(folder)

@@ -6,22 +6,28 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from sessions_backend import budget, health, names
+from sessions_backend import budget, health, names, sealing
 from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.journal import REVOKED, Journal
-from sessions_backend.stores.base import Replacement, Successor, Unreadable
+from sessions_backend.journal import REVOKED, Journal, merged_records
+from sessions_backend.stores.base import Replacement, Stored, Successor, Unreadable
 from sessions_backend.stores.local import LocalStore
 
 TTL = 600
 OLD, NEW, THEIRS = b'{"a":1}', b'{"a":1,"b":2}', b'{"a":1,"c":3}'
 BOTH = b'{"a":1,"c":3,"b":2}'
+NEVER_SEEN = r"^Redis is away, and this session was never seen here\.$"
 
 
 @pytest.fixture
 def key():
     return names.record_key("a-session-of-somebody")
+
+
+@pytest.fixture
+def other_key():
+    return names.record_key("a-session-of-another")
 
 
 @pytest.fixture
@@ -88,7 +94,7 @@ class TestWhatWasNeverSeen:
     )
     def test_is_not_taken_for_missing(self, journal, key, ask):
         with budget.of_one_request() as spent:
-            with pytest.raises(StorageUnavailable, match="never seen here"):
+            with pytest.raises(StorageUnavailable, match=NEVER_SEEN):
                 ask(journal, key)
             assert spent.outage is not None
         assert key not in journal
@@ -214,6 +220,38 @@ class TestWhatWasSeen:
         settle(journal, redis)
         assert raw_of(redis.load(key)) == THEIRS
 
+    @pytest.mark.parametrize("then", ["replace", "renew", "nothing"])
+    def test_that_is_begun_anew_has_nothing_of_what_it_was(
+        self, journal, key, redis, then
+    ):
+        redis.replace(key, None, b'{"former":1}', TTL)
+        journal.remove(key)
+        journal.create(key, NEW, TTL)
+        if then == "replace":
+            journal.replace(key, NEW, NEW, TTL)
+        elif then == "renew":
+            journal.renew(key, TTL)
+
+        settle(journal, redis)
+
+        assert raw_of(redis.load(key)) == NEW
+
+    def test_that_was_changed_and_ended_here_can_be_begun_anew(self, journal, key):
+        journal.replace(key, OLD, NEW, TTL)
+        journal.remove(key)
+
+        assert journal.create(key, THEIRS, TTL)
+
+        assert raw_of(journal.load(key)) == THEIRS
+
+    def test_that_is_ended_is_remembered_to_have(self, journal, key, other_key):
+        assert not journal.has_ended(key)
+        journal.remove(key)
+        journal.note_ended(other_key)
+
+        assert journal.has_ended(key)
+        assert journal.has_ended(other_key)
+
     def test_that_is_begun_anew_is_there_whatever_became_of_it(
         self, journal, key, redis
     ):
@@ -234,6 +272,22 @@ class TestWhatWasSeen:
 
         assert raw_of(redis.load(key)) == NEW
         assert redis.listed("sessions:user:luigi") == [names.name_of(key)]
+
+    def test_takes_away_from_what_others_have_given_back(self, journal, key, redis):
+        """What it was before the outage tells a removal from an addition."""
+        journal.replace(key, OLD, b'{"b":2}', TTL)
+        redis.replace(key, OLD, THEIRS, TTL)
+
+        settle(journal, redis, is_emptied=True)
+
+        assert raw_of(redis.load(key)) == b'{"c":3,"b":2}'
+
+    def test_lives_as_long_as_it_was_told_here(self, journal, key, redis):
+        journal.replace(key, OLD, NEW, 1)
+
+        settle(journal, redis)
+
+        assert redis.load(key).remaining <= 1
 
     def test_is_added_to_what_others_have_given_back(self, journal, key, redis):
         journal.replace(key, OLD, NEW, TTL)
@@ -273,6 +327,15 @@ class TestWhatWasSeen:
         assert journal.known_records()[key].raw == OLD
 
         journal.remove(key)
+        assert journal.known_records() == {}
+
+    def test_is_not_known_when_it_is_over(self, make, key):
+        local = LocalStore()
+        journal = make(local)
+        journal.replace(key, OLD, NEW, TTL)
+        local.remove(key)
+        journal._copies.forget(key)
+
         assert journal.known_records() == {}
 
 
@@ -319,6 +382,35 @@ class TestALabel:
         assert raw_of(redis.load(label)) == REVOKED
         assert redis.load(theirs) is None
 
+    def test_that_is_led_elsewhere_ends_nothing(self, journal, label, redis, copies):
+        """Only a revocation ends the session that a label leads to."""
+        mine = names.record_key("mine-of-this-process")
+        redis.create(mine, OLD, TTL)
+        seen(label, b"mine-of-this-process", redis, copies)
+        journal.put(label, b"another-of-this-process", TTL)
+        assert label not in copies
+
+        settle(journal, redis)
+
+        assert raw_of(redis.load(label)) == b"another-of-this-process"
+        assert redis.exists(mine)
+
+    def test_that_was_ended_here_can_be_claimed_and_put_anew(
+        self, journal, label, redis, copies
+    ):
+        seen(label, b"former", redis, copies)
+        journal.remove(label)
+        assert journal.claim(label, b"mine", TTL) == b"mine"
+        assert raw_of(journal.load(label)) == b"mine"
+
+        journal.remove(label)
+        with pytest.raises(StorageUnavailable):
+            journal.put(label, b"another", TTL)
+        assert raw_of(journal.load(label)) == b"another"
+
+        settle(journal, redis)
+        assert raw_of(redis.load(label)) == b"another"
+
     def test_put_returns_what_was_seen(self, journal, label, redis, copies):
         seen(label, b"mine", redis, copies)
 
@@ -337,6 +429,21 @@ class TestALabel:
 
 
 class TestItsBounds:
+    def test_so_many_ends_are_remembered(self, journal, key, monkeypatch):
+        monkeypatch.setattr("sessions_backend.journal._MOST_ENDED", 2)
+        for number in range(3):
+            journal.remember_ended(f"{key}-{number}")
+
+        assert not journal.has_ended(f"{key}-0")
+        assert journal.has_ended(f"{key}-1")
+        assert journal.has_ended(f"{key}-2")
+
+    def test_a_logout_takes_no_room(self, journal, key):
+        journal.remove(key)
+
+        assert len(journal) == 1
+        assert journal.size_in_bytes == 0
+
     def test_a_full_journal_takes_no_more_changes_but_logouts(self, make, key):
         journal = make(most=2)
         for number in range(2):
@@ -521,6 +628,44 @@ class TestWhatIsLeftOfASettledChange:
         settle(journal, redis)
 
         assert redis.load(lease) is None
+
+
+class TestSealedRecords:
+    """A seal holds for one record's key and no other."""
+
+    @pytest.fixture
+    def sealed(self, key):
+        with override_settings(
+            SESSION_SEALING_KEYS=["A" * 43], SESSION_SEALED_MEMBERS=["cart"]
+        ):
+
+            def sealed(**cart):
+                return sealing.seals().encode({"cart": cart}, key)
+
+            yield sealed
+
+    def test_are_merged_and_sealed_anew(self, sealed, key):
+        base = Stored(sealed(a=1, gone=1), TTL)
+        earlier, later = sealed(a=1, gone=1, c=3), sealed(a=1, b=2)
+
+        merged = merged_records(key, base, earlier, later)
+
+        assert b'"c"' not in merged
+        read = sealing.seals().decode(merged, key)
+        assert read["cart"] == {"a": 1, "b": 2, "c": 3}
+
+    def test_are_settled(self, sealed, journal, key, redis, copies):
+        for is_emptied in (False, True):
+            base = sealed(a=1)
+            redis.put(key, base, TTL)
+            copies.note(key, base, TTL)
+            journal.replace(key, base, sealed(a=1, b=2), TTL)
+            redis.replace(key, None, sealed(a=1, c=3), TTL)
+
+            settle(journal, redis, is_emptied=is_emptied)
+
+            read = sealing.seals().decode(redis.load(key).raw, key)
+            assert read["cart"] == {"a": 1, "b": 2, "c": 3}
 
 
 class TestItsSize:

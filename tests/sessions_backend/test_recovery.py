@@ -8,7 +8,7 @@ import pytest
 
 from sessions_backend import budget, health, names, recovery
 from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.journal import KEPT_SECONDS
+from sessions_backend.journal import KEPT_SECONDS, REVOKED
 from sessions_backend.recovery import Listener, Recovery
 from sessions_backend.signals import outage_began, outage_ended, session_ended
 from sessions_backend.stores.base import Replacement, finish
@@ -376,6 +376,18 @@ class TestTheReturn:
         assert raw_of(stage.there.load(key)) == NEW
         assert not stage.there.exists(other)
         assert len(stage.journal) == 0
+
+    def test_brings_what_was_linked_and_what_was_revoked(self, stage, redis_client):
+        linked, revoked = names.label_key("issuer|1"), names.label_key("issuer|2")
+        stage.store.claim(revoked, b"a-session", TTL)
+        stage.breaker.is_open = True
+        stage.store.claim(linked, b"another-session", TTL)
+        stage.store.put(revoked, REVOKED, TTL)
+
+        stage.recovery._return()
+
+        assert redis_client.get(linked) == "another-session"
+        assert redis_client.get(revoked) == REVOKED.decode()
 
     def test_gives_back_what_an_emptied_redis_has_lost(
         self, stage, key, other, redis_client
