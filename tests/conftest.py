@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from _pytest.nodeid import NodeId
 
 from tests.environment import STATE, VALKEY
 from tests.servers import Valkey
@@ -45,7 +46,6 @@ def _missing_tools() -> dict[str, str]:
     return missing
 
 
-# First: xdist reads the groups in a hook of its own.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = _missing_tools()
@@ -59,6 +59,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name, reason in missing.items():
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """
+    Tell xdist of the groups, by the ends of ids.
+
+    Its own hook (3.8) writes them where pytest (9.2) no longer reads them, and
+    each group's servers were started in both processes.
+    """
+    if session.config.getoption("loadgroup", False):
+        for item in session.items:
+            groups = {str(mark.args[0]) for mark in item.iter_markers("xdist_group")}
+            if groups:
+                named = f"{item.nodeid}@{'_'.join(sorted(groups))}"
+                item._id = NodeId.parse(named)
 
 
 def pytest_sessionfinish() -> None:

@@ -23,8 +23,6 @@ def stage(_raised: Stage) -> Iterator[Stage]:
     _raised.server.resume()
 
 
-# First: xdist reads the groups in a hook of its own.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name == "faults":
