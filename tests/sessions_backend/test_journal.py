@@ -17,6 +17,7 @@ from sessions_backend.stores.local import LocalStore
 TTL = 600
 OLD, NEW, THEIRS = b'{"a":1}', b'{"a":1,"b":2}', b'{"a":1,"c":3}'
 BOTH = b'{"a":1,"c":3,"b":2}'
+TOO_BUSY = r"^Too many requests write this session at once\.$"
 NEVER_SEEN = r"^Redis is away, and this session was never seen here\.$"
 
 
@@ -167,6 +168,14 @@ class TestWhatWasSeen:
         assert raw_of(redis.load(key)) == BOTH
         assert raw_of(copies.get(key, away_since=0)) == BOTH
 
+    def test_takes_away_from_what_others_have_stored(self, journal, key, redis):
+        journal.replace(key, OLD, b'{"b":2}', TTL)
+        redis.replace(key, OLD, THEIRS, TTL)
+
+        settle(journal, redis)
+
+        assert raw_of(redis.load(key)) == b'{"c":3,"b":2}'
+
     def test_stays_ended_if_others_ended_it(self, journal, key, redis, copies):
         journal.replace(key, OLD, NEW, TTL)
         redis.remove(key)
@@ -187,6 +196,14 @@ class TestWhatWasSeen:
         assert stored.raw == THEIRS
         assert stored.remaining > 30
 
+    def test_that_was_only_renewed_is_still_known(self, journal, key, redis, copies):
+        journal.renew(key, TTL, listed_in="sessions:user:luigi")
+
+        settle(journal, redis)
+
+        assert raw_of(copies.get(key, away_since=0)) == OLD
+        assert redis.listed("sessions:user:luigi") == [names.name_of(key)]
+
     def test_renewed_and_ended_by_others_stays_ended(self, journal, key, redis, copies):
         journal.renew(key, TTL)
         redis.remove(key)
@@ -203,6 +220,8 @@ class TestWhatWasSeen:
         assert journal.take(key) is None
         assert journal.replace(key, OLD, NEW, TTL) is Replacement.GONE
         assert not journal.renew(key, TTL)
+        # What is refused takes no room.
+        assert journal.size_in_bytes == 0
         assert key not in copies
         redis.replace(key, OLD, THEIRS, TTL)
 
@@ -235,6 +254,16 @@ class TestWhatWasSeen:
         settle(journal, redis)
 
         assert raw_of(redis.load(key)) == NEW
+
+    def test_that_is_begun_anew_in_the_place_of_the_former_is_listed(
+        self, journal, key, redis
+    ):
+        journal.remove(key)
+        journal.create(key, NEW, TTL, listed_in="sessions:user:luigi")
+
+        settle(journal, redis)
+
+        assert redis.listed("sessions:user:luigi") == [names.name_of(key)]
 
     def test_that_was_changed_and_ended_here_can_be_begun_anew(self, journal, key):
         journal.replace(key, OLD, NEW, TTL)
@@ -395,6 +424,14 @@ class TestALabel:
         assert raw_of(redis.load(label)) == b"another-of-this-process"
         assert redis.exists(mine)
 
+    def test_leads_there_as_long_as_it_was_told(self, journal, label, redis, copies):
+        seen(label, b"mine", redis, copies)
+        journal.put(label, b"another", 1)
+
+        settle(journal, redis)
+
+        assert redis.load(label).remaining <= 1
+
     def test_that_was_ended_here_can_be_claimed_and_put_anew(
         self, journal, label, redis, copies
     ):
@@ -437,6 +474,17 @@ class TestItsBounds:
         assert not journal.has_ended(f"{key}-0")
         assert journal.has_ended(f"{key}-1")
         assert journal.has_ended(f"{key}-2")
+
+    def test_what_a_full_journal_refused_lives_no_longer(self, make, key, copies):
+        journal = make(most=1)
+        journal.create(f"{key}-2", NEW, TTL)
+        copies.note(key, OLD, 1.9)
+
+        with pytest.raises(StorageUnavailable, match="full"):
+            journal.replace(key, OLD, NEW, TTL)
+
+        assert raw_of(journal.load(key)) == OLD
+        assert journal.load(key).remaining <= 1
 
     def test_a_logout_takes_no_room(self, journal, key):
         journal.remove(key)
@@ -512,6 +560,26 @@ class TestSettling:
         settle(journal, redis)
         assert raw_of(redis.load(key)) == b'{"a":1,"b":2,"c":3,"d":4}'
 
+    def test_knows_what_redis_has_heard_of_a_change_made_meanwhile(
+        self, journal, key, copies
+    ):
+        """What it has heard and is taken away meanwhile is a removal."""
+
+        class Slow(LocalStore):
+            def replace(self, key, expected, raw, *rest, **named):
+                if raw == NEW:
+                    journal.replace(key, NEW, b'{"a":1,"d":4}', TTL)
+                return super().replace(key, expected, raw, *rest, **named)
+
+        redis = Slow()
+        seen(key, OLD, redis, copies)
+        journal.replace(key, OLD, NEW, TTL)
+
+        journal.settle(key, redis, is_emptied=False)
+        settle(journal, redis)
+
+        assert raw_of(redis.load(key)) == b'{"a":1,"d":4}'
+
     def test_gives_up_on_a_record_that_is_written_all_the_time(
         self, journal, key, copies
     ):
@@ -526,7 +594,7 @@ class TestSettling:
         seen(key, OLD, redis, copies)
         journal.replace(key, OLD, NEW, TTL)
 
-        with pytest.raises(StorageUnavailable, match="at once"):
+        with pytest.raises(StorageUnavailable, match=TOO_BUSY):
             journal.settle(key, redis, is_emptied=False)
         assert len(tries) == 16
         assert key in journal
