@@ -1,5 +1,6 @@
 """Who answers, call by call: Redis, or what this process knows."""
 
+import asyncio
 import threading
 
 import pytest
@@ -15,6 +16,7 @@ from sessions_backend.stores.base import Replacement, Rewrite, Stored, Successor
 from tests.sessions_backend.situation import READ_ONLY, TTL, Stage
 
 OLD, NEW, THEIRS = b'{"a":1}', b'{"a":1,"b":2}', b'{"a":1,"c":3}'
+NOT_HEARD_YET = r"^Redis is back, and may not have heard of this session yet\.$"
 
 
 @pytest.fixture
@@ -168,6 +170,26 @@ class TestACall:
         assert threads[0] is not threading.current_thread()
 
 
+def test_a_cache_that_may_wait_is_asked_in_no_thread_that_others_wait_for(
+    key, other, tmp_path
+):
+    files = {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(tmp_path),
+    }
+    both = threading.Barrier(2)
+    with override_settings(CACHES={**settings.CACHES, "files": files}):
+        stage = Stage(is_async=True, fallback="files")
+        stage.breaker.is_open = True
+        stage.journal.load = lambda key: both.wait(10)  # type: ignore[method-assign, assignment, return-value]
+
+        async def ask():
+            load = stage.failing_over.load
+            return await asyncio.gather(load(key), load(other))
+
+        assert sorted(asyncio.run(ask())) == [0, 1]
+
+
 def _words(word, key):
     """Return a call as a name and its arguments."""
     asked: list[object] = []
@@ -288,6 +310,8 @@ class TestWhatIsKnownHere:
         remove = stage.redis.remove
 
         async def removed(key):
+            # Nor is it served meanwhile.
+            assert key not in stage.copies
             stage.copies.note(key, OLD, TTL)
             return await remove(key)
 
@@ -492,6 +516,39 @@ class TestAKeyThatIsMissing:
         assert stage.store.load(key) is None
         assert stage.redis.asked == asked + 1
 
+    def test_was_deleted_though_no_connection_broke(self, stage, key, other, caplog):
+        stage.store.create(other, OLD, TTL)
+        stage.there.remove(key)
+
+        assert stage.store.load(key) is None
+
+        assert known(stage, other) == OLD
+        assert caplog.messages == []
+
+    def test_is_restored_in_no_thread_that_others_wait_for(
+        self, key, other, redis_client
+    ):
+        """Two requests of one loop: neither waits for the other's."""
+        stage = Stage(is_async=True)
+        stage.recovery.mark()
+        for seen in (key, other):
+            stage.there.create(seen, OLD, TTL)
+            stage.store.load(seen)
+        redis_client.flushall()
+        stage.breaks()
+        both = threading.Barrier(2)
+        stage.recovery.restore_lost = lambda: both.wait(10)
+
+        async def ask():
+            load = stage.failing_over.load
+            # What is not restored is missing, and perhaps not for good.
+            await asyncio.gather(load(key), load(other), return_exceptions=True)
+
+        asyncio.run(ask())
+
+        assert not both.broken
+        assert both.n_waiting == 0
+
     @pytest.mark.parametrize("is_async", [False, True])
     def test_was_lost_where_the_marker_is_gone(self, key, redis_client, is_async):
         stage = Stage(is_async=is_async)
@@ -586,7 +643,7 @@ class TestAKeyThatIsMissing:
 
         monkeypatch.setattr(stage.redis, "marker", marker)
 
-        with pytest.raises(StorageUnavailable):
+        with pytest.raises(StorageUnavailable, match="may not have heard"):
             stage.store.load(key)
 
         assert counted("redis_failures") == failures + 1
@@ -607,7 +664,7 @@ class TestSoonAfterAnOutage:
 
     def test_a_missing_session_is_not_known(self, stage, key):
         with budget.of_one_request() as spent:
-            with pytest.raises(StorageUnavailable, match="Redis is back") as unknown:
+            with pytest.raises(StorageUnavailable, match=NOT_HEARD_YET) as unknown:
                 stage.store.load(key)
             assert spent.outage is unknown.value
 
