@@ -429,6 +429,16 @@ class TestCycleKey:
 
         assert dict(opened(slow_request).items()) == {"own": 1}
 
+    def test_of_a_session_that_was_emptied_unread_leaves_nothing(self, stored_session):
+        request = opened(stored_session)
+        request.clear()
+        request["only"] = 1
+
+        request.cycle_key()
+
+        assert dict(opened(request).items()) == {"only": 1}
+        assert opened(stored_session).load() == {}
+
     def test_of_a_new_session_makes_one(self):
         session = SessionStore()
         session["cart"] = 1

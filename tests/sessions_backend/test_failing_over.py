@@ -13,7 +13,7 @@ from sessions_backend.breaker import MOST_FAILURES_IN_A_ROW
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import REVOKED
 from sessions_backend.stores.base import Replacement, Rewrite, Stored, Successor
-from tests.sessions_backend.situation import READ_ONLY, TTL, Stage
+from tests.sessions_backend.situation import AWAY, READ_ONLY, TTL, Stage
 
 OLD, NEW, THEIRS = b'{"a":1}', b'{"a":1,"b":2}', b'{"a":1,"c":3}'
 NOT_HEARD_YET = r"^Redis is back, and may not have heard of this session yet\.$"
@@ -116,7 +116,9 @@ class TestACall:
 
         assert stage.redis.asked == asked
 
-    def test_opens_the_breaker_with_others_that_fail(self, stage, key, word, caplog):
+    def test_opens_the_breaker_with_others_that_fail(self, stage, key, word):
+        opened = []
+        stage.breaker.on_open = opened.append
         stage.goes_away()
         for _ in range(MOST_FAILURES_IN_A_ROW - 1):
             stage.breaker.note_failure(OSError())
@@ -124,6 +126,7 @@ class TestACall:
         ASKED[word](stage.store, key)
 
         assert stage.breaker.is_open
+        assert opened == [AWAY]
 
     def test_is_answered_by_nobody_else_in_strict_mode(self, strict, key, word):
         served = counted("served_by_fallback")
@@ -292,6 +295,13 @@ class TestWhatIsKnownHere:
         stage.there.remove(key)
         assert not stage.store.renew(key, TTL)
         assert known(stage, key) is None
+
+    def test_is_not_begun_by_a_renewal(self, stage, key):
+        stage.there.create(key, OLD, 100)
+
+        assert stage.store.renew(key, TTL)
+
+        assert key not in stage.copies
 
     @pytest.mark.parametrize("end", ["remove", "take", "remove_many", "rewrite_many"])
     def test_is_forgotten_with_what_has_changed(self, stage, key, end):

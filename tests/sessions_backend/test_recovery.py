@@ -717,6 +717,16 @@ class TestTwoProcessesThatRestore:
         assert raw_of(stage.there.load(other)) == OLD
         assert redis_client.hgetall(key) == {"not": "a record"}
 
+    def test_add_nothing_that_is_damaged_however_late_it_was_seen(
+        self, first, stage, key, redis_client
+    ):
+        self.age(first, key, 100)
+        stage.copies.note(key, b"damaged", TTL)
+
+        self.restore(first, stage, redis_client)
+
+        assert raw_of(stage.there.load(key)) == self.FIRST
+
     def test_merge_again_where_another_writer_was_faster(
         self, first, stage, key, redis_client, monkeypatch
     ):
@@ -872,6 +882,19 @@ class TestTheListener:
 
         thread.join(10)
         assert not thread.is_alive()
+
+    def test_keeps_nobody_up_that_wants_it_to_end(self, listener, monkeypatch):
+        """As where a connection is being opened to a server that does not answer."""
+        release = threading.Event()
+        monkeypatch.setattr(listener, "_listen", lambda: release.wait(10))
+        listener.start()
+
+        listener.stop()
+
+        assert listener._thread.is_alive()
+        release.set()
+        listener._thread.join(10)
+        assert not listener._thread.is_alive()
 
     def test_that_was_never_begun_can_end(self, listener):
         listener.stop()
