@@ -117,7 +117,7 @@ class TestACall:
         assert stage.redis.asked == asked
 
     def test_opens_the_breaker_with_others_that_fail(self, stage, key, word):
-        opened = []
+        opened: list[BaseException] = []
         stage.breaker.on_open = opened.append
         stage.goes_away()
         for _ in range(MOST_FAILURES_IN_A_ROW - 1):
