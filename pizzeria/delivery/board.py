@@ -37,10 +37,9 @@ def board(*, driver: User, now: datetime) -> dict[str, Any]:
     for order in tour:
         order.age_minutes = _minutes(now, order.placed_at)
         order.age = "done"
-    is_all = len(ready) < ORDERS_SHOWN
     return {
         "ready": ready,
-        "ready_count": len(ready) if is_all else ready_orders().count(),
+        "ready_count": ready_orders().count(),
         "tour": tour,
         "now": now,
     }

@@ -175,7 +175,7 @@ class TestBoard:
         for order in Order.objects.all()[:3]:
             services.take(order_id=order.pk, driver=yoshi, now=FRIDAY_EVENING)
 
-        with django_assert_max_num_queries(4):
+        with django_assert_max_num_queries(5):
             board(driver=yoshi, now=FRIDAY_EVENING)
 
 
