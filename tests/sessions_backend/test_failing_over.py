@@ -192,6 +192,11 @@ def test_a_cache_that_may_wait_is_asked_in_no_thread_that_others_wait_for(
 
         assert sorted(asyncio.run(ask())) == [0, 1]
 
+        luigis = names.user_list_key("luigi")
+        stage.ask("create", key, NEW, TTL, listed_in=luigis)
+        stage.journal.settle(key, stage.there, is_emptied=False)
+        assert stage.there.listed(luigis) == [names.name_of(key)]
+
 
 def _words(word, key):
     """Return a call as a name and its arguments."""
@@ -285,6 +290,8 @@ class TestWhatIsKnownHere:
         assert 499 <= stage.copies.get(other, away_since=0).remaining <= 500
         # It was read, and never written here.
         assert stage.copies.written_since(0) == {key: NEW}
+        assert stage.store.replace(other, NEW, THEIRS, 500) is Replacement.DONE
+        assert stage.copies.written_since(0) == {key: NEW, other: THEIRS}
 
     def test_moves_its_end_with_that_of_redis(self, stage, key):
         stage.store.create(key, OLD, 100)
@@ -517,9 +524,11 @@ class TestAKeyThatIsMissing:
     def test_was_deleted_where_the_marker_stands(self, stage, key):
         stage.there.remove(key)
         stage.breaks()
+        asked = stage.redis.asked
 
         assert stage.store.load(key) is None
 
+        assert stage.redis.asked == asked + 2
         assert known(stage, key) is None
         # Not known any more, it is not asked about a second time.
         asked = stage.redis.asked
@@ -588,6 +597,15 @@ class TestAKeyThatIsMissing:
         assert stage.store.replace(key, OLD, NEW, TTL) is Replacement.DONE
 
         assert raw_of(stage.there.load(key)) == NEW
+
+    def test_is_not_written_over_if_others_were_faster(self, stage, key, redis_client):
+        redis_client.flushall()
+        stage.breaks()
+        stage.recovery.restore_lost = lambda: stage.there.create(key, THEIRS, TTL)
+
+        assert stage.store.replace(key, OLD, NEW, TTL) == THEIRS
+
+        assert raw_of(stage.there.load(key)) == THEIRS
 
     def test_was_emptied_by_hand_where_no_connection_broke(
         self, stage, key, redis_client, caplog
