@@ -9,7 +9,7 @@
 #   make test                    every test that can run here
 #   make test REQUIRE=keycloak,browser,packages,servers,postgresql   ... and fail where one cannot
 #   make coverage                the engine's tests; fails below 100 % of its branches
-#   make mutants                 changes merge, breaker and journal; the tests must notice
+#   make mutants                 changes what decides in the engine; the tests must notice
 #   make bench QUICK=1           what a session costs; without QUICK about ten minutes
 #   make screenshots             draw docs/pages/ anew, with Chromium
 #   make check                   everything that CI checks besides the tests

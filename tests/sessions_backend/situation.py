@@ -30,10 +30,10 @@ class MoodyRedis(RedisStore):
         super().__init__(BlockingTransport(pool_of(settings.SESSION_CACHE_ALIAS)))
         self.failure: BaseException | None = None
         self.asked = 0
-        self.near: Stored | None = None
+        self.near: dict[str, Stored] = {}
 
     def cached(self, key: str) -> Stored | None:
-        return self.near
+        return self.near.get(key)
 
     async def _ask(self, *commands: Any, **options: Any) -> list[Any]:
         self.asked += 1

@@ -361,14 +361,14 @@ class TestWhatIsKnownHere:
         assert raw_of(stage.store.load(left.key)) == b"{}"
 
     def test_is_asked_by_the_near_cache_first(self, stage, key):
-        stage.redis.near = Stored(OLD, 10)
+        stage.redis.near[key] = Stored(OLD, 10)
 
         assert raw_of(stage.store.load(key)) == OLD
 
         assert stage.redis.asked == 0
 
     def test_is_not_asked_of_the_near_cache_during_an_outage(self, stage, key):
-        stage.redis.near = Stored(OLD, 10)
+        stage.redis.near[key] = Stored(OLD, 10)
         stage.breaker.is_open = True
 
         with pytest.raises(StorageUnavailable):

@@ -18,6 +18,7 @@ TTL = 600
 OLD, NEW, THEIRS = b'{"a":1}', b'{"a":1,"b":2}', b'{"a":1,"c":3}'
 BOTH = b'{"a":1,"c":3,"b":2}'
 TOO_BUSY = r"^Too many requests write this session at once\.$"
+FULL = r"^Redis is away, and the journal is full\.$"
 NEVER_SEEN = r"^Redis is away, and this session was never seen here\.$"
 
 
@@ -480,7 +481,7 @@ class TestItsBounds:
         journal.create(f"{key}-2", NEW, TTL)
         copies.note(key, OLD, 1.9)
 
-        with pytest.raises(StorageUnavailable, match="full"):
+        with pytest.raises(StorageUnavailable, match=FULL):
             journal.replace(key, OLD, NEW, TTL)
 
         assert raw_of(journal.load(key)) == OLD
@@ -497,13 +498,13 @@ class TestItsBounds:
         for number in range(2):
             assert journal.create(f"{key}-{number}", NEW, TTL)
 
-        with pytest.raises(StorageUnavailable, match="full"):
+        with pytest.raises(StorageUnavailable, match=FULL):
             journal.create(key, NEW, TTL)
         # What is in it already may go on changing.
         assert journal.replace(f"{key}-0", NEW, OLD, TTL) is Replacement.DONE
         assert journal.remove(key)
         assert journal.remove(f"{key}-more")
-        with pytest.raises(StorageUnavailable, match="full"):
+        with pytest.raises(StorageUnavailable, match=FULL):
             journal.remove(f"{key}-too-many")
 
     def test_bytes_are_counted_as_they_are_now(self, make, key):
@@ -516,7 +517,7 @@ class TestItsBounds:
 
         journal.create(f"{key}-1", NEW, TTL)
         assert journal.size_in_bytes == 2 * len(NEW)
-        with pytest.raises(StorageUnavailable, match="full"):
+        with pytest.raises(StorageUnavailable, match=FULL):
             journal.create(f"{key}-2", b"1", TTL)
         assert len(journal) == 2
 
