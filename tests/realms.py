@@ -4,6 +4,7 @@ The two realms as real servers: the embedded one and a real Keycloak.
 Both have the same interface, so a test that takes a realm runs against either.
 """
 
+import json
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urljoin
 
 import httpx
+from joserfc.jwk import RSAKey
 
 from mario.devrealm import keycloak
 from tests.servers import free_port
@@ -79,6 +81,14 @@ class RunningRealm:
 
     def rotate_keys(self) -> None:
         """Sign with a new key from now on; the old one stays published."""
+        raise NotImplementedError
+
+    def forget_old_keys(self) -> None:
+        """Publish only the key that signs now."""
+        raise NotImplementedError
+
+    def private_key(self) -> RSAKey:
+        """Return a key whose public half the realm publishes, with its `kid`."""
         raise NotImplementedError
 
     def switch_off(self, username: str) -> None:
@@ -185,6 +195,15 @@ class DevRealm(RunningRealm):
     def forget_old_keys(self) -> None:
         self.control("keys/forget")
 
+    def private_key(self) -> RSAKey:
+        """Out of its database: the one that signs."""
+        file = self.folder / "state" / "devrealm.sqlite3"
+        with closing(sqlite3.connect(file)) as store:
+            (jwk,) = store.execute(
+                "SELECT jwk FROM signing_key WHERE use = 'sig' ORDER BY made_at DESC"
+            ).fetchone()
+        return RSAKey.import_key(json.loads(jwk))
+
     def misbehave(self, endpoint: str, **fault: Any) -> None:
         """
         Make an endpoint slow (``delay=``) or wrong (``status=``, ``body=``).
@@ -217,6 +236,8 @@ class DevRealm(RunningRealm):
 
 class Keycloak(RunningRealm):
     """A real Keycloak with a fresh database and the realm imported."""
+
+    _given: RSAKey | None = None
 
     @property
     def home(self) -> Path:
@@ -258,6 +279,43 @@ class Keycloak(RunningRealm):
                 "config": {"priority": [str(1000 + time.time_ns() // 10**9)]},
             }
             admin.post("components", json=component).raise_for_status()
+
+    def forget_old_keys(self) -> None:
+        with self.admin() as admin:
+            query = {"type": "org.keycloak.keys.KeyProvider"}
+            generated = [
+                component
+                for component in admin.get("components", params=query).json()
+                if component["providerId"] == "rsa-generated"
+            ]
+            generated.sort(key=lambda it: int(it["config"].get("priority", ["0"])[0]))
+            for component in generated[:-1]:
+                admin.delete(f"components/{component['id']}").raise_for_status()
+
+    def private_key(self) -> RSAKey:
+        """Made here, and given to Keycloak to publish: its own it tells nobody."""
+        if self._given is None:
+            made = RSAKey.generate_key(2048)
+            with self.admin() as admin:
+                component = {
+                    "name": "given",
+                    "providerId": "rsa",
+                    "providerType": "org.keycloak.keys.KeyProvider",
+                    "parentId": admin.get("").json()["id"],
+                    # The lowest priority: Keycloak goes on to sign with its own.
+                    "config": {
+                        "priority": ["-1"],
+                        "privateKey": [made.as_pem(private=True).decode()],
+                    },
+                }
+                admin.post("components", json=component).raise_for_status()
+            known = made.as_dict(private=True)
+            answer = httpx.get(f"{self.protocol_url}/certs", timeout=20)
+            (kid,) = (
+                key["kid"] for key in answer.json()["keys"] if key["n"] == known["n"]
+            )
+            self._given = RSAKey.import_key({**known, "kid": kid})
+        return self._given
 
     def switch_off(self, username: str) -> None:
         self._change(username, enabled=False)

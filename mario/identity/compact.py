@@ -10,6 +10,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection
+from math import isfinite
 from typing import Any, Never
 
 from django.conf import settings
@@ -76,6 +77,7 @@ def parse(text: bytes) -> Claims:
             characters,
             object_pairs_hook=_without_duplicates,
             parse_constant=_no_constant,
+            parse_float=_finite,
         )
     except (ValueError, RecursionError) as error:
         raise InvalidToken(f"{type(error).__name__}: not JSON") from error
@@ -137,6 +139,14 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> Claims:
 
 def _no_constant(name: str) -> Never:
     refuse(f"it holds {name}")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not isfinite(value):
+        # 1e999 is JSON, and what Python makes of it is not.
+        refuse("it holds a number that is too large")
+    return value
 
 
 def _check_value(value: Any, depth: int) -> None:

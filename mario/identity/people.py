@@ -173,11 +173,9 @@ def user_info(claims: dict[str, Any]) -> dict[str, Any]:
 def _create_user(claims: dict[str, Any]) -> User:
     users = User.objects
     # A service account has no name without the scope `profile`.
-    username = (
-        _text(claims, "preferred_username", 120)
-        or _text(claims, "client_id", 120)
-        or "user"
-    )
+    wanted = _text(claims, "preferred_username") or _text(claims, "client_id") or "user"
+    # As Django is about to spell it: another name, perhaps, and up to 18 times as long.
+    username = User.normalize_username(wanted)[:120]
     if users.filter(username=username).exists():
         # The same name at another issuer, or one that changed hands.
         name = f"{claims['iss']}|{claims['sub']}".encode()
@@ -185,7 +183,7 @@ def _create_user(claims: dict[str, Any]) -> User:
     return users.create_user(username)
 
 
-def _text(claims: dict[str, Any], name: str, longest: int) -> str:
+def _text(claims: dict[str, Any], name: str, longest: int | None = None) -> str:
     value = claims.get(name)
     # PostgreSQL's text has no room for NUL.
     return value.replace("\x00", "")[:longest] if isinstance(value, str) else ""

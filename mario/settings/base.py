@@ -134,6 +134,8 @@ STATIC_ROOT = VAR_DIR / "static"
 # Files are served from where they lie: nothing has to be collected before a run.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 60
+# Files are for pages of this shop alone, as everything else.
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 # Messages ride in a cookie: a visitor who is told something needs no session.
 MESSAGE_STORAGE = "mario.messages.HostCookieStorage"
 

@@ -26,12 +26,12 @@ type Send = Callable[[dict[str, Any]], Awaitable[None]]
 type Application = Callable[..., Awaitable[None]]
 
 PREFIX = "/live/"
-_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
     # nginx passes it on as it comes.
-    (b"x-accel-buffering", b"no"),
-]
+    "X-Accel-Buffering": "no",
+}
 _REFUSALS = {401, 403, 404}
 _SEND_SECONDS = 30.0
 
@@ -79,7 +79,12 @@ class LiveApplication:
             await _send_response(answer, origin, send)
             return
         client = Client(topics=answer.topics, session=answer.session)
-        await self._stream(client, scope, receive, send, origin)
+        # What the shop's middleware says of every answer holds for this one.
+        for name, value in _HEADERS.items():
+            answer[name] = value
+        del answer["Content-Length"]
+        answer.cookies.clear()
+        await self._stream(client, scope, receive, send, _headers(answer) + origin)
 
     async def _stream(
         self,
@@ -87,7 +92,7 @@ class LiveApplication:
         scope: Scope,
         receive: Receive,
         send: Send,
-        origin: list[tuple[bytes, bytes]],
+        headers: list[tuple[bytes, bytes]],
     ) -> None:
         if self._hub is None:
             self._hub = Hub(settings.LIVE_REDIS_URL, settings.LIVE_STREAM_KEY)
@@ -96,11 +101,7 @@ class LiveApplication:
             self._rechecking = asyncio.create_task(self._recheck_for_ever())
         try:
             await send(
-                {
-                    "type": "http.response.start",
-                    "status": 200,
-                    "headers": _HEADERS + origin,
-                }
+                {"type": "http.response.start", "status": 200, "headers": headers}
             )
             await self._hub.join(client, _last_event_id(scope))
             writing = asyncio.create_task(_write(client, send))
@@ -165,23 +166,26 @@ def _busy() -> HttpResponse:
 async def _send_response(
     response: HttpResponseBase, more: list[tuple[bytes, bytes]], send: Send
 ) -> None:
-    headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in response.items()
-    ]
-    headers += [
-        (b"set-cookie", cookie.OutputString().encode("latin-1"))
-        for cookie in response.cookies.values()
-    ]
     body = response.content if isinstance(response, HttpResponse) else b""
     await send(
         {
             "type": "http.response.start",
             "status": response.status_code,
-            "headers": headers + more,
+            "headers": _headers(response) + more,
         }
     )
     await send({"type": "http.response.body", "body": body})
+
+
+def _headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in response.items()
+    ]
+    return headers + [
+        (b"set-cookie", cookie.OutputString().encode("latin-1"))
+        for cookie in response.cookies.values()
+    ]
 
 
 def _header(scope: Scope, name: bytes) -> str:

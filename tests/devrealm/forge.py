@@ -2,25 +2,24 @@
 
 import base64
 import json
-import sqlite3
 import time
-from contextlib import closing
 from functools import cached_property
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import httpx
 from joserfc.jwk import ECKey, RSAKey
 
 from tests.devrealm.relying_party import RelyingParty, claims, header
 from tests.mario.identity.issuer import encode, sign_by_hand
-from tests.realms import DevRealm, RunningRealm
+from tests.realms import RunningRealm
 
 MINE = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256", "kid": "mine"})
 MINE_EC = ECKey.generate_key("P-256", {"use": "sig", "kid": "mine"})
 
 
 class Forge:
-    """What somebody can make who has logged in; with the realm's own key, anything."""
+    """What somebody can make who has logged in; with a key of the realm's, anything."""
 
     _known: ClassVar[dict[str, tuple[float, "Forge"]]] = {}
 
@@ -45,6 +44,8 @@ class Forge:
         self.access_token: str = tokens["access_token"]
         self.id_token: str = tokens["id_token"]
         self.refresh_token: str = tokens["refresh_token"]
+        # Published before anybody fetches the keys.
+        realm.private_key()
 
     @property
     def header(self) -> dict[str, Any]:
@@ -72,20 +73,11 @@ class Forge:
         key = next(key for key in self.published if key["use"] == "enc")
         return str(key["kid"])
 
-    @property
-    def realms_own_key(self) -> RSAKey:
-        """The private key, out of the development realm's database."""
-        assert isinstance(self.realm, DevRealm)
-        file = self.realm.folder / "state" / "devrealm.sqlite3"
-        with closing(sqlite3.connect(file)) as store:
-            (jwk,) = store.execute(
-                "SELECT jwk FROM signing_key WHERE kid = ?", [self.header["kid"]]
-            ).fetchone()
-        return RSAKey.import_key(json.loads(jwk))
-
     def sign(self, payload: dict[str, Any] | bytes, **header: Any) -> str:
-        """Sign with the realm's own key, as a realm that was taken over would."""
-        return sign_by_hand({**self.header, **header}, payload, self.realms_own_key)
+        """Sign with a key of the realm's, as a realm that was taken over would."""
+        key = self.realm.private_key()
+        own = {**self.header, "kid": key.kid}
+        return sign_by_hand({**own, **header}, payload, key)
 
     def token(self, **changes: Any) -> str:
         return self.sign(self.claims(**changes))
@@ -98,6 +90,26 @@ class Forge:
         protected = encode(json.dumps({**self.header, "alg": algorithm}).encode())
         payload = encode(json.dumps(self.claims()).encode())
         return f"{protected.decode()}.{payload.decode()}.{signature}"
+
+    def logout_token(
+        self, *, typ: Any = "logout+jwt", kind: str = "Logout", **changes: Any
+    ) -> str:
+        """What ends this login, with changes; None leaves one out."""
+        now = int(time.time())
+        known = {name: self.claims()[name] for name in ("iss", "sub", "sid")}
+        event = "http://schemas.openid.net/event/backchannel-logout"
+        wanted = {
+            **known,
+            "aud": self.realm.client_id,
+            "iat": now,
+            "exp": now + 120,
+            "jti": uuid4().hex,
+            "typ": kind,
+            "events": {event: {}},
+            **changes,
+        }
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return self.sign(given, typ=typ)
 
     def with_member_twice(self, name: str, value: str) -> bytes:
         return f'{json.dumps(self.claims())[:-1]}, "{name}": "{value}"}}'.encode()

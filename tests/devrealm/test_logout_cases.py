@@ -1,19 +1,21 @@
 """
-Inputs 63 to 80 of the catalogue, with logout tokens that each realm has made itself.
-
-What only its private key could sign is in `tests/mario/identity/test_logout.py`.
+Inputs 63 to 80 of the catalogue, with logout tokens that each realm has made itself,
+and, where no realm makes such tokens, with some that are signed with a key of its own.
 """
 
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
 
 from mario.identity import jwks, not_before
 from mario.identity.validator import LOGOUT_EVENT
-from tests.devrealm.forge import MINE
+from sessions_backend import index, operators
+from sessions_backend.exceptions import StorageUnavailable
+from tests.devrealm.forge import MINE, Forge
 from tests.devrealm.relying_party import RelyingParty, claims, header
 from tests.mario.identity.issuer import encode, sign_by_hand
 from tests.realms import Keycloak
@@ -39,6 +41,11 @@ def _shop(settings, realm):
     jwks.forget()
 
 
+@pytest.fixture
+def forge(realm) -> Forge:
+    return Forge.of(realm)
+
+
 class Login:
     """One login of a person at the realm, and its session here."""
 
@@ -49,11 +56,7 @@ class Login:
         assert self.is_in()
 
     def is_in(self) -> bool:
-        token = self.tokens["access_token"]
-        answer = Client().get(
-            "/api/cart/", headers={"Authorization": f"Bearer {token}"}
-        )
-        return answer.status_code == 200
+        return is_taken(self.tokens["access_token"])
 
     def end(self, listener) -> str:
         """Log out at the realm; return the token that it sends to the shop."""
@@ -65,6 +68,11 @@ class Login:
 @pytest.fixture
 def login(party) -> Login:
     return Login(party)
+
+
+def is_taken(bearer: str) -> bool:
+    answer = Client().get("/api/cart/", headers={"Authorization": f"Bearer {bearer}"})
+    return answer.status_code == 200
 
 
 def tell(token: str):
@@ -134,6 +142,70 @@ def test_65_of_another_client_or_realm_is_refused(login: Login, listener, settin
         patch.setattr(settings, "OIDC_OP_ISSUER", f"{settings.OIDC_OP_ISSUER}/")
         answer = tell(token)
     assert_refused(answer, login)
+
+
+def at(name: str, seconds: int) -> Callable[[Forge], str]:
+    def make(forge: Forge) -> str:
+        changes: dict[str, Any] = {name: int(time.time()) + seconds}
+        return forge.logout_token(**changes)
+
+    return make
+
+
+def claiming(**changes: Any) -> Callable[[Forge], str]:
+    return lambda forge: forge.logout_token(**changes)
+
+
+BY_THE_REALM: dict[str, Callable[[Forge], str]] = {
+    "65-iss": claiming(iss="http://elsewhere/realms/pyneuro"),
+    "65-aud": claiming(aud="pyneuro-public"),
+    "65-aud-missing": claiming(aud=None),
+    "66-no-events": claiming(events=None),
+    "66-empty": claiming(events={}),
+    "66-another-event": claiming(events={"http://other": {}}),
+    "66-no-object": claiming(events={LOGOUT_EVENT: True}),
+    "67-nonce": claiming(nonce="n"),
+    "68-neither": claiming(sid=None, sub=None),
+    "68-sid-int": claiming(sid=7),
+    "68-sid-empty": claiming(sid=""),
+    "69-iat-missing": claiming(iat=None),
+    "69-iat-future": at("iat", 120),
+    "69-iat-old": at("iat", -700),
+    "69-exp-past": at("exp", -60),
+    "69-exp-missing": claiming(exp=None),
+    "70-jti-missing": claiming(jti=None),
+    "72-typ-ID": claiming(kind="ID"),
+    "77-sub-of-another": claiming(sub="bowser"),
+    **{f"73-header-{typ}": claiming(typ=typ) for typ in ("JWT", "at+jwt", None, 7)},
+}
+
+
+@pytest.mark.parametrize("make", BY_THE_REALM.values(), ids=BY_THE_REALM)
+def test_is_refused_though_the_realm_signed_it(forge: Forge, make):
+    assert is_taken(forge.access_token)
+
+    answer = tell(make(forge))
+
+    assert (answer.status_code, answer.json()) == (400, {"error": "invalid_request"})
+    assert "no-store" in answer["Cache-Control"]
+    assert is_taken(forge.access_token)
+
+
+def test_71_one_that_failed_may_be_sent_again(forge: Forge, monkeypatch):
+    assert is_taken(forge.access_token)
+    token = forge.logout_token()
+
+    def fail(*_: object, **__: object) -> None:
+        raise StorageUnavailable
+
+    with monkeypatch.context() as broken:
+        broken.setattr(index, "revoke", fail)
+        broken.setattr(operators, "known_here", list)
+        assert tell(token).status_code == 503
+    assert is_taken(forge.access_token)
+
+    assert tell(token).status_code == 200
+    assert not is_taken(forge.access_token)
 
 
 @pytest.mark.parametrize("kind", ["id_token", "access_token", "refresh_token"])

@@ -35,8 +35,10 @@ VALUES = {
     "path": "x/y",
 }
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
+# Served by a middleware, which no resolver knows.
+FILES = {("/static/pizzeria/css/boards.css", "file"), ("/static/none.css", "no file")}
 # The same for everybody, and no secret.
-PUBLIC = {"health", "ready", "metrics"}
+PUBLIC = {"health", "ready", "metrics", "file"}
 # Pages that ask for no login: the API's documentation, a frame's, the last one.
 WITHOUT_WAY_OUT = {"api_docs", "front_channel_logout", "logged_out"}
 METHODS = ("GET", "POST")
@@ -89,7 +91,7 @@ def _filled(address: str) -> str:
 
 @pytest.fixture(scope="module")
 def found() -> list[tuple[str, str]]:
-    return sorted(set(addresses()))
+    return sorted({*addresses(), *FILES})
 
 
 class Visitor:
@@ -138,7 +140,8 @@ def _wanted(name: str, *, is_secure: bool) -> dict[str, re.Pattern[str]]:
 
 
 def _frames(name: str) -> str:
-    if name in FRAMED:
+    if name in FRAMED or name == "file":
+        # The policy says it of a file, too.
         return "|DENY"
     # Django's admin opens its own pages in frames; the policy, which browsers follow
     # instead, forbids even that.
@@ -207,6 +210,9 @@ def walk(
         )
         who = type(person).__name__.lower()
         yield response, name, f"{method} {address} as {who}", person
+        if response.streaming:
+            # The client closes what was read to its end.
+            b"".join(response)
 
 
 def crawl(found: list[tuple[str, str]], *, is_secure: bool) -> list[str]:
@@ -215,6 +221,8 @@ def crawl(found: list[tuple[str, str]], *, is_secure: bool) -> list[str]:
     for response, name, what, person in walk(found, is_secure=is_secure):
         cookies |= response.cookies.keys()
         said = [*problems(response, name, is_secure=is_secure)]
+        if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            said.append("is an error 500")
         if isinstance(person, Superuser) and name not in PUBLIC:
             said += _of_caching(response)
             said += _of_the_way_out(response, name)

@@ -14,7 +14,6 @@ from pizzeria.orders.transitions import Status
 from tests.pizzeria.conftest import FRIDAY_EVENING
 
 # django-unfold 0.110 overrides it without Django 6.1's new argument.
-unfold_is_behind = pytest.mark.filterwarnings("ignore:Overriding get_action_choices")
 
 
 @pytest.fixture
@@ -27,7 +26,6 @@ def admin(browser_of, db):
     return browser
 
 
-@unfold_is_behind
 class TestOrders:
     def test_can_be_looked_at(self, admin, order_of, peach):
         order = order_of(peach)
@@ -56,7 +54,6 @@ class TestOrders:
 
 
 class TestMenu:
-    @unfold_is_behind
     def test_lists_what_is_on_the_menu(self, admin, menu):
         page = admin.get("/admin/menu/pizza/").content.decode()
 
@@ -157,7 +154,6 @@ def test_nothing_is_written_past_the_services():
     assert all("save_model" in vars(page) for page in writes.values())
 
 
-@unfold_is_behind
 class TestActions:
     def test_cancels_what_the_rules_let_and_says_what_not(
         self, admin, order_of, peach, luigi, yoshi

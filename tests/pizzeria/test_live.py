@@ -4,6 +4,7 @@ import asyncio
 import resource
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from pizzeria.live.publisher import Message, Publisher
 from pizzeria.live.telling import close_streams_of_session
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
+from tests.mario.test_crawl import problems
 from tests.pizzeria.conftest import FRIDAY_EVENING
 from tests.pizzeria.live_server import LiveServer, Page
 from tests.servers import Valkey, wait_until
@@ -103,6 +105,15 @@ class TestWhoMayListen:
         page = open_page(peach, "orders")
 
         assert "access-control-allow-origin" not in page.headers
+
+    def test_a_stream_has_the_headers_of_every_answer(self, open_page, peach):
+        page = open_page(peach, "orders")
+
+        answer = SimpleNamespace(headers=page.headers, cookies={})
+        assert not [*problems(answer, "live", is_secure=False)]
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["content-type"].startswith("text/event-stream")
+        assert "content-length" not in page.headers
 
 
 class TestWhatIsTold:

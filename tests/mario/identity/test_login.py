@@ -121,6 +121,19 @@ class TestCallback:
         assert get_user_model().objects.count() == 2
         assert Identity.objects.get().user.username.startswith("peach-")
 
+    @pytest.mark.parametrize("name", ["\ufb01n", "\ufdfa" * 100], ids=["fin", "long"])
+    def test_gives_a_name_that_is_spelled_in_two_ways_once(
+        self, client, issuer: Issuer, name
+    ):
+        """Django spells names anew (NFKC): \ufb01n is fin, and some grow 18-fold."""
+        users = get_user_model().objects
+        users.create_user(name[:8])
+
+        log_in(client, issuer, preferred_username=name)
+
+        user = users.get(pk=client.session["_auth_user_id"])
+        assert len(user.username) <= 150
+
     def test_turns_realm_roles_into_groups_and_back(self, client, issuer: Issuer):
         log_in(client, issuer, realm_access={"roles": ["chef", "admin", "other"]})
         admin = Identity.objects.get().user
