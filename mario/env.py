@@ -7,6 +7,7 @@ demo leaves behind, so that commands in the same checkout find its servers.
 """
 
 import sys
+from email.utils import parseaddr
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -61,6 +62,14 @@ def _database_url(value: str) -> str:
             "must be a database address such as sqlite:///var/pizzeria.sqlite3 "
             "or postgres://user:password@host:5432/name"
         )
+    return value
+
+
+def _mail_address(value: str) -> str:
+    _, address = parseaddr(value)
+    name, _, domain = address.rpartition("@")
+    if not (name and domain and value.isprintable()):
+        raise ValueError("must be an address such as Mario <mario@example.com>")
     return value
 
 
@@ -261,6 +270,17 @@ class Environment(BaseSettings):
         default="io.mario-pizzeria",
         pattern=r"^[a-z0-9.-]{1,60}$",
         description="What the `type` of every event starts with.",
+    )
+
+    mail_server: Annotated[str, _url("smtp", "smtp+tls", "smtps")] | None = Field(
+        default=None,
+        description="Where `manage.py send_mails` hands over what customers are told "
+        "of their orders, for example `smtp+tls://user:password@mail.example.com:587`"
+        " (STARTTLS), `smtps://...` or `smtp://...`; unset, no e-mail is sent.",
+    )
+    mail_from: Annotated[str, AfterValidator(_mail_address)] = Field(
+        default="Mario's Pizzeria <pizzeria@localhost>",
+        description="Whom those e-mails are from.",
     )
 
     debug: bool = Field(default=False, description="Show tracebacks in the browser.")

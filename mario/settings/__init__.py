@@ -7,5 +7,6 @@ from mario.settings.events import *
 from mario.settings.identity import *
 from mario.settings.live import *
 from mario.settings.logs import *
+from mario.settings.notifications import *
 from mario.settings.security import *
 from mario.settings.sessions import *

@@ -65,6 +65,9 @@ class ProfileSerializer(serializers.Serializer[CustomerProfile]):
     )
     payment_method = WordField(PaymentMethod.choices, allow_blank=True)
     fulfilment = WordField(Fulfilment.choices, allow_blank=True)
+    wants_mail = serializers.BooleanField(
+        required=False, help_text="About your orders, where the shop sends mails."
+    )
 
     def validate_phone(self, typed: str) -> str:
         if not typed:

@@ -1,4 +1,7 @@
+from typing import Any
+
 from django import forms
+from django.conf import settings
 
 from pizzeria.customers.models import MAX_LABEL_LENGTH
 from pizzeria.orders.contact import (
@@ -43,6 +46,15 @@ class ProfileForm(forms.Form):
         choices=[_NO_CHOICE, *PaymentMethod.choices],
         widget=forms.RadioSelect,
     )
+    wants_mail = forms.BooleanField(
+        label="E-mail me when my order moves on", required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not settings.MAIL_SERVER:
+            # Nobody is asked for what the shop does not do.
+            del self.fields["wants_mail"]
 
     def clean_phone(self) -> str:
         typed = self.cleaned_data["phone"]

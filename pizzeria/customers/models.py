@@ -29,6 +29,9 @@ class CustomerProfile(models.Model):
     allergies = models.CharField(max_length=MAX_ALLERGY_LENGTH, blank=True)
     payment_method = models.CharField(max_length=20, choices=PaymentMethod, blank=True)
     fulfilment = models.CharField(max_length=10, choices=Fulfilment, blank=True)
+    wants_mail = models.BooleanField(
+        default=True, help_text="About their orders, where the shop sends mails."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

@@ -27,10 +27,11 @@ from pizzeria.orders.transitions import FINAL
 MAX_ADDRESSES = 20
 MAX_FAVOURITES = 100
 ERASED_NAME = "A former customer"
+_FIELDS = ("phone", "allergies", "payment_method", "fulfilment", "wants_mail")
 
 
 @announcing_contact
-def update_profile(*, user: User, fields: Mapping[str, str]) -> CustomerProfile:
+def update_profile(*, user: User, fields: Mapping[str, Any]) -> CustomerProfile:
     """Set what is given, empty values included: a field can be cleared."""
     return _write_profile(user, fields)
 
@@ -161,10 +162,10 @@ def erase_customer(*, user: User) -> int:
     return kept
 
 
-def _write_profile(user: User, fields: Mapping[str, str]) -> CustomerProfile:
+def _write_profile(user: User, fields: Mapping[str, Any]) -> CustomerProfile:
     profiles = CustomerProfile.objects.select_for_update()
     profile, _is_new = profiles.get_or_create(user=user)
-    for name in ("phone", "allergies", "payment_method", "fulfilment"):
+    for name in _FIELDS:
         if name in fields:
             setattr(profile, name, fields[name])
     profile.save()
@@ -183,7 +184,4 @@ def _lock(user: User) -> None:
 
 def fields_of(profile: CustomerProfile) -> dict[str, Any]:
     """Say what a profile holds, for forms."""
-    return {
-        name: getattr(profile, name)
-        for name in ("phone", "allergies", "payment_method", "fulfilment")
-    }
+    return {name: getattr(profile, name) for name in _FIELDS}

@@ -7,7 +7,6 @@ again: with the same id and source, by which its receiver knows it.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from django.utils import timezone
 from pizzeria.events import lease
 from pizzeria.events.models import OutboxEvent
 from pizzeria.events.sink import EventRefused, Sink, SinkAway
+from pizzeria.rounds import Round, pause_after
 
 logger = logging.getLogger(__name__)
 
@@ -24,23 +24,8 @@ BATCH = 100
 # the sink breaks: with the pauses between them 1 minute, and more than an hour.
 TRIES_WHEN_REFUSED = 5
 TRIES_WHEN_IT_BREAKS = 20
-LONGEST_PAUSE = timedelta(minutes=5)
 KEPT_AFTER_SENDING = timedelta(days=30)
 _DELETED_AT_ONCE = 1000
-
-
-@dataclass
-class Round:
-    """What one look at the outbox came to."""
-
-    sent: int = 0
-    refused: int = 0
-    is_sink_away: bool = False
-    is_somebody_elses: bool = False
-
-    @property
-    def was_idle(self) -> bool:
-        return not (self.sent or self.refused)
 
 
 class Relay:
@@ -116,8 +101,3 @@ class Relay:
         else:
             event.next_try_at = now + pause_after(event.tries)
         event.save(update_fields=["tries", "last_error", "parked_at", "next_try_at"])
-
-
-def pause_after(tries: int) -> timedelta:
-    """Double with every try: 2, 4, 8 seconds, up to five minutes."""
-    return min(timedelta(seconds=2 ** min(tries, 10)), LONGEST_PAUSE)

@@ -1,19 +1,16 @@
 """
 The address that hears of every event: CLOUD_EVENT_SINK.
 
-A call is over within `SECONDS`, whatever the sink does: the time-out of `requests`
-starts again with every byte, so the call has a thread of its own that is left behind
-when the time is over.
+A call is over within `SECONDS`, whatever the sink does.
 """
 
-import threading
-from concurrent.futures import Future
 from http import HTTPStatus
 
 import requests
 
 from pizzeria.events.envelope import in_envelope
 from pizzeria.events.models import OutboxEvent
+from pizzeria.rounds import within
 
 SECONDS = 5.0
 _AWAY = {
@@ -59,20 +56,15 @@ class Sink:
             raise EventRefused(status)
 
     def _post(self, event: OutboxEvent) -> int:
-        answer: Future[int] = Future()
-        threading.Thread(
-            target=self._exchange, args=(answer, self._session, event), daemon=True
-        ).start()
+        session = self._session
         try:
-            return answer.result(timeout=self._seconds)
+            return within(self._seconds, lambda: self._exchange(session, event))
         except TimeoutError as error:
             # The call that was left behind keeps its connection to itself.
             self._session = requests.Session()
             raise SinkAway("no answer in time") from error
 
-    def _exchange(
-        self, answer: Future[int], session: requests.Session, event: OutboxEvent
-    ) -> None:
+    def _exchange(self, session: requests.Session, event: OutboxEvent) -> int:
         message = in_envelope(event)
         try:
             with session.post(
@@ -82,7 +74,7 @@ class Sink:
                 timeout=self._seconds,
                 allow_redirects=False,
             ) as response:
-                answer.set_result(response.status_code)
+                return response.status_code
         except (requests.RequestException, OSError) as error:
             # The type alone: the text holds the address, which may hold a password.
-            answer.set_exception(SinkAway(type(error).__name__))
+            raise SinkAway(type(error).__name__) from error

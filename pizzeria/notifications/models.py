@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
@@ -25,6 +27,9 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def unread(self) -> "NotificationQuerySet":
         return self.filter(read_at=None, dismissed_at=None)
 
+    def mail_due(self, now: datetime) -> "NotificationQuerySet":
+        return self.filter(mail_due_at__lte=now)
+
 
 class Notification(models.Model):
     """Something that one person is told; made by what happens to their orders."""
@@ -39,6 +44,10 @@ class Notification(models.Model):
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True, blank=True)
     dismissed_at = models.DateTimeField(null=True, blank=True)
+    mail_due_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it is to be sent; empty: not, or done."
+    )
+    mailed_at = models.DateTimeField(null=True, blank=True)
 
     objects = NotificationQuerySet.as_manager()
 
@@ -54,6 +63,11 @@ class Notification(models.Model):
                 fields=["recipient"],
                 name="notification_unread",
                 condition=models.Q(read_at=None, dismissed_at=None),
+            ),
+            models.Index(
+                fields=["mail_due_at"],
+                name="notification_mail_due",
+                condition=models.Q(mail_due_at__isnull=False),
             ),
         ]
 

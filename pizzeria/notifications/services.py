@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
@@ -34,6 +35,7 @@ def notify(event: Event, **_: object) -> None:
         message=message,
         order=order,
         created_at=event.occurred_at,
+        mail_due_at=event.occurred_at if settings.MAIL_SERVER else None,
     )
     record(
         event_type=EventType.CUSTOMER_NOTIFICATION_CREATED,

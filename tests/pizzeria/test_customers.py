@@ -61,7 +61,8 @@ class TestProfile:
 
         browser.post("/profile/edit/", {})
         peach.profile.refresh_from_db()
-        assert services.fields_of(peach.profile) == dict.fromkeys(PROFILE, "")
+        told = services.fields_of(peach.profile)
+        assert told == {**dict.fromkeys(PROFILE, ""), "wants_mail": True}
 
     @pytest.mark.parametrize(
         ("field", "value"),
