@@ -1,12 +1,16 @@
 """
-Inputs 63 to 80 of the catalogue, with logout tokens that each realm has made itself,
+Inputs 63 to 80, and 84, of the catalogue, with logout tokens that each realm has made itself,
 and, where no realm makes such tokens, with some that are signed with a key of its own.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
+from html import unescape
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
@@ -249,6 +253,22 @@ def test_76_may_be_widened_to_the_person(realm, login: Login, listener, settings
         assert not other.is_in()
 
 
+@contextmanager
+def another_client(realm: Keycloak, *, attributes: dict[str, str], **changes: object):
+    """Let Keycloak take the shop for a client with other settings, for so long."""
+    with realm.admin() as admin:
+        query = {"clientId": realm.client_id}
+        (client,) = admin.get("clients", params=query).json()
+        path = f"clients/{client['id']}"
+        known = {**client["attributes"], **attributes}
+        changed = {**client, **changes, "attributes": known}
+        admin.put(path, json=changed).raise_for_status()
+        try:
+            yield
+        finally:
+            admin.put(path, json=client).raise_for_status()
+
+
 @pytest.mark.keycloak
 @pytest.mark.slow
 @pytest.mark.parametrize("realm", ["real_keycloak"], indirect=True)
@@ -256,23 +276,41 @@ def test_75_a_sub_alone_ends_all_of_the_persons_logins(
     realm: Keycloak, login: Login, listener
 ):
     """Keycloak leaves the `sid` out where the client does not ask for it."""
-    attribute = "backchannel.logout.session.required"
-    with RelyingParty(realm) as phone, realm.admin() as admin:
+    attributes = {"backchannel.logout.session.required": "false"}
+    with RelyingParty(realm) as phone:
         other = Login(phone)
-        query = {"clientId": realm.client_id}
-        (client,) = admin.get("clients", params=query).json()
-        path = f"clients/{client['id']}"
-        known = client["attributes"]
-        changed = {**client, "attributes": {**known, attribute: "false"}}
-        admin.put(path, json=changed).raise_for_status()
-        try:
+        with another_client(realm, attributes=attributes):
             login.party.log_out(id_token_hint=login.tokens["id_token"])
             while "sid" in claims(token := listener.tokens.get(timeout=10)):
                 pass
-        finally:
-            admin.put(path, json=client).raise_for_status()
 
         assert claims(token)["events"] == {LOGOUT_EVENT: {}}
         assert tell(token).status_code == 200
         assert not login.is_in()
         assert not other.is_in()
+
+
+@pytest.mark.keycloak
+@pytest.mark.slow
+@pytest.mark.parametrize("realm", ["real_keycloak"], indirect=True)
+def test_84_keycloaks_frame_ends_the_login_without_any_cookie(
+    realm: Keycloak, login: Login, settings
+):
+    settings.OIDC_FRONTCHANNEL_LOGOUT = True
+    address = f"{realm.shop_url}/auth/frontchannel-logout"
+    attributes = {
+        "frontchannel.logout.url": address,
+        "frontchannel.logout.session.required": "true",
+    }
+    with another_client(realm, attributes=attributes, frontchannelLogout=True):
+        page = login.party.log_out(id_token_hint=login.tokens["id_token"])
+    found = re.search(r'<iframe[^>]*src="([^"]+)"', page.text)
+    assert found
+    frame = urlsplit(unescape(found[1]))
+    assert frame.geturl().startswith(f"{address}?")
+    assert login.is_in()
+
+    answer = Client().get(f"{frame.path}?{frame.query}")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert not login.is_in()

@@ -94,6 +94,8 @@ def configure(realm: DevRealm) -> None:
         "JWT_AUTH_HEADER_PREFIX": "Bearer",
         "OIDC_RESOLVE_USER_FUNCTION": lambda request, claims: claims,
     }
+    # Of the same label as allauth's own, and no part of what is asked here.
+    settings.INSTALLED_APPS.remove("mario.account")
     settings.INSTALLED_APPS += [
         "allauth",
         "allauth.account",
