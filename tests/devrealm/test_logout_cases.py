@@ -1,6 +1,6 @@
 """
-Inputs 63 to 80, and 84, of the catalogue, with logout tokens that each realm has made itself,
-and, where no realm makes such tokens, with some that are signed with a key of its own.
+Inputs 63 to 80, and 84, of the catalogue, with logout tokens that each realm has made
+itself, and, where none makes such, with some that are signed with a key of its own.
 """
 
 import json
