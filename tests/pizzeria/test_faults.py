@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -290,3 +292,70 @@ def _while_they_drip(connections: list[socket.socket], url: str) -> bool:
         except httpx.TimeoutException:
             continue
     return False
+
+
+class TestARollingRestart:
+    """Fault 55: the shop takes up new code and settings, and nobody notices."""
+
+    VISITORS = 4
+    RESTARTS = 3
+
+    def test_fails_no_request(self, shop):
+        over = threading.Event()
+        answers: list[object] = []
+
+        def visit() -> None:
+            while not over.is_set():
+                try:
+                    # A connection of its own each time, as from somebody new.
+                    page = httpx.get(f"{shop.url}/menu/", timeout=60)
+                    answers.append(page.status_code)
+                except httpx.HTTPError as error:
+                    answers.append(error)
+
+        def serve_some() -> None:
+            before = len(answers)
+            wait_until(lambda: len(answers) >= before + 20, seconds=60)
+
+        with ExitStack() as stack:
+            visitors = [threading.Thread(target=visit) for _ in range(self.VISITORS)]
+            for visitor in visitors:
+                visitor.start()
+                stack.callback(visitor.join, 90)
+            stack.callback(over.set)
+            for _ in range(self.RESTARTS):
+                serve_some()
+                _restart(shop)
+            serve_some()
+
+        assert set(answers) == {200}
+
+
+def _restart(shop: Shop) -> None:
+    """Ask gunicorn for a new worker in the place of its old one."""
+    assert shop.process is not None
+    before = shop.log.count("Worker exiting")
+
+    shop.process.send_signal(signal.SIGHUP)
+
+    wait_until(lambda: shop.log.count("Worker exiting") > before, seconds=60)
+
+
+class OnAFullDisk(Shop):
+    """Nothing that it logs can be written."""
+
+    log = ""
+
+    def __init__(self, like: Shop, folder: Path) -> None:
+        super().__init__(free_port(), folder)
+        self.log_file = Path("/dev/full")
+        self.environment = like.environment | {"APP_URL": self.url}
+
+
+def test_a_disk_that_is_full_of_logs_stops_nobody(shop, tmp_path):
+    """Fault 55: whatever cannot be logged is served all the same."""
+    full = OnAFullDisk(shop, tmp_path)
+
+    with full:
+        for path, status in (("/menu/", 200), ("/nowhere/", 404), ("/ready", 200)):
+            assert httpx.get(f"{full.url}{path}").status_code == status
