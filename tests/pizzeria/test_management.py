@@ -198,6 +198,7 @@ class TestDefinitions:
         assert best["name"] == "Peach"
         assert best["orders"] == 2
         assert best["spent"] == 2 * Decimal("16.89")
+        assert best["average"] == Decimal("16.89")
         assert best["favourite"] == "Margherita"
 
 
