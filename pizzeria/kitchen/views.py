@@ -1,29 +1,29 @@
-from collections.abc import Callable
-from http import HTTPStatus
-
-from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render, resolve_url
+from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from pizzeria.access import SignedInRequest, login_required
-from pizzeria.exceptions import Conflict
+from pizzeria.boards import Board
 from pizzeria.kitchen import services
 from pizzeria.kitchen.board import board
 from pizzeria.kitchen.forms import AdvanceForm, CapacityForm, TickForm
 from pizzeria.kitchen.models import MAX_CAPACITY
-from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
 from pizzeria.roles import COOK, OVERSEE
+
+_BOARD = Board(
+    page="kitchen_board",
+    template="kitchen/kitchen_board.html",
+    context=lambda request: board(now=timezone.now(), actor=request.user),
+)
 
 
 @require_safe
 @login_required(permission=COOK)
 def kitchen_board(request: SignedInRequest) -> HttpResponse:
     """Show what waits, what cooks and what is ready."""
-    return _show_board(request)
+    return _BOARD.show(request)
 
 
 @require_POST
@@ -32,10 +32,9 @@ def kitchen_advance(request: SignedInRequest, order_id: int) -> HttpResponse:
     """Bring an order a step on, or back."""
     form = AdvanceForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "The kitchen can start an order or finish it.")
-        return _show_board(request, HTTPStatus.BAD_REQUEST)
+        return _BOARD.refuse(request, "The kitchen can start an order or finish it.")
     seen = form.cleaned_data["seen"]
-    return _after(
+    return _BOARD.after(
         request,
         lambda: move_order(
             order_id=order_id,
@@ -53,7 +52,7 @@ def kitchen_tick(request: SignedInRequest, order_id: int, line_id: int) -> HttpR
     """Tick a line of an order off, or on again."""
     form = TickForm(request.POST)
     form.is_valid()
-    return _after(
+    return _BOARD.after(
         request,
         lambda: services.tick_line(
             order_id=order_id,
@@ -69,7 +68,7 @@ def kitchen_tick(request: SignedInRequest, order_id: int, line_id: int) -> HttpR
 @login_required(permission=COOK, back_to="kitchen_board")
 def kitchen_seen(request: SignedInRequest, order_id: int) -> HttpResponse:
     """Take a cancelled order off the board."""
-    return _after(
+    return _BOARD.after(
         request,
         lambda: services.take_note_of_cancellation(
             order_id=order_id, actor=request.user, now=timezone.now()
@@ -83,9 +82,8 @@ def kitchen_capacity(request: SignedInRequest) -> HttpResponse:
     """Say how many orders fit into the oven."""
     form = CapacityForm(request.POST)
     if not form.is_valid():
-        messages.error(request, f"The oven has 1 to {MAX_CAPACITY} places.")
-        return _show_board(request, HTTPStatus.BAD_REQUEST)
-    return _after(
+        return _BOARD.refuse(request, f"The oven has 1 to {MAX_CAPACITY} places.")
+    return _BOARD.after(
         request,
         lambda: services.set_capacity(
             capacity=form.cleaned_data["capacity"],
@@ -93,29 +91,3 @@ def kitchen_capacity(request: SignedInRequest) -> HttpResponse:
             now=timezone.now(),
         ),
     )
-
-
-def _after(request: SignedInRequest, change: Callable[[], object]) -> HttpResponse:
-    try:
-        change()
-    except (Order.DoesNotExist, OrderLine.DoesNotExist) as error:
-        raise Http404 from error
-    except Conflict as conflict:
-        messages.warning(request, conflict.message)
-        return _show_board(request, HTTPStatus.CONFLICT)
-    if request.htmx:
-        return _show_board(request)
-    return HttpResponseRedirect(
-        resolve_url("kitchen_board"), status=HTTPStatus.SEE_OTHER
-    )
-
-
-def _show_board(
-    request: SignedInRequest, status: HTTPStatus = HTTPStatus.OK
-) -> HttpResponse:
-    template = "kitchen/kitchen_board.html"
-    if request.htmx:
-        # The page asks again by itself: answer with the board, not the whole page.
-        template += "#board"
-    context = board(now=timezone.now(), actor=request.user)
-    return render(request, template, context, status=status)
