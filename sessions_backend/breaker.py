@@ -31,13 +31,13 @@ class Breaker:
         # the clock that nobody sets, for this process's own copies.
         self.last_success_at = time.time()
         self.last_success = time.monotonic()
-        # By that clock: when Redis failed last, or was found to be back.
-        self.last_trouble = -inf
+        # By that clock: when Redis was found to be back.
+        self._returned_at = -inf
 
     @property
     def is_settling(self) -> bool:
         """Whether other processes may still hold what Redis has not heard of."""
-        return time.monotonic() - self.last_trouble < SETTLING_SECONDS
+        return time.monotonic() - self._returned_at < SETTLING_SECONDS
 
     def note_success(self) -> None:
         self._in_a_row = 0
@@ -47,7 +47,6 @@ class Breaker:
     def note_failure(self, error: BaseException) -> None:
         now = time.monotonic()
         with self._lock:
-            self.last_trouble = now
             self._in_a_row += 1
             self._failures.append(now)
             is_full = len(self._failures) == MOST_FAILURES
@@ -69,7 +68,7 @@ class Breaker:
     def close(self) -> None:
         with self._lock:
             if self.is_open:
-                self.last_trouble = time.monotonic()
+                self._returned_at = time.monotonic()
             self._in_a_row = 0
             self._failures.clear()
             self.last_success_at = time.time()

@@ -304,6 +304,8 @@ class FailingOverStore:
 
         Then everything that this process knows has been restored. This costs a round
         trip, and only where the key was known here.
+
+        :raises StorageUnavailable: if Redis fails at that moment
         """
         if self._is_strict or key not in self._copies:
             return False
@@ -311,7 +313,7 @@ class FailingOverStore:
             marker = await self._redis.marker()
         except StorageUnavailable as outage:
             self._note(outage)
-            return False
+            raise
         breaks = self._redis.breaks
         if self._recovery.is_of_another(marker) and breaks == self._breaks_known:
             # No connection broke: somebody has emptied it on purpose.

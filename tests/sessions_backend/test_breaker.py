@@ -138,13 +138,10 @@ class TestSettling:
         monkeypatch.setattr(time, "monotonic", lambda: moments[-1])
         return moments
 
-    def test_lasts_from_the_last_failure(self, breaker, clock):
-        assert not breaker.is_settling
+    def test_needs_an_outage(self, breaker, clock):
+        fail(breaker, 2)
+        breaker.close()
 
-        fail(breaker, 1)
-
-        assert breaker.is_settling
-        clock.append(clock[-1] + module.SETTLING_SECONDS)
         assert not breaker.is_settling
 
     def test_lasts_from_the_return(self, breaker, clock):

@@ -671,7 +671,7 @@ class TestAKeyThatIsMissing:
 
         monkeypatch.setattr(stage.redis, "marker", marker)
 
-        with pytest.raises(StorageUnavailable, match="may not have heard"):
+        with pytest.raises(StorageUnavailable, match="cannot be reached"):
             stage.store.load(key)
 
         assert counted("redis_failures") == failures + 1

@@ -281,7 +281,8 @@ def test_what_only_a_killed_process_has_changed(server, start, tmp_path):
 def test_nothing_begun_meanwhile_if_another_process_is_back_first(server, one, other):
     server.stop()
     begun = one.ask("create")
-    assert other.ask("read", begun) == UNAVAILABLE
+    # So often that it gives up: it has noticed an outage, not one call that failed.
+    assert [other.ask("read", begun) for _ in range(3)] == [UNAVAILABLE] * 3
     os.kill(one.process.pid, signal.SIGSTOP)
     begins_again(server, other)
 
