@@ -240,7 +240,7 @@ class Journal:
             return
         if change.kind is _Kind.ENDED:
             redis.remove(key)
-            self._forget(key)
+            self._forget_unless_changed(key, change)
             return
         present = self._local.load(key)
         stored: bytes | None = None
@@ -257,6 +257,11 @@ class Journal:
                 self._copies.forget(key)
             else:
                 self._copies.note(key, stored, present.remaining)
+
+    def _forget_unless_changed(self, key: str, change: _Change) -> None:
+        with self._lock:
+            if self._changes.get(key) is change:
+                self._forget(key)
 
     def _heard(
         self,

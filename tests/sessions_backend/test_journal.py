@@ -240,6 +240,23 @@ class TestWhatWasSeen:
         settle(journal, redis)
         assert raw_of(redis.load(key)) == THEIRS
 
+    def test_that_is_begun_anew_while_redis_hears_of_its_end_is_kept(
+        self, journal, key, redis, monkeypatch
+    ):
+        journal.remove(key)
+        remove = redis.remove
+
+        def removed(which):
+            assert journal.create(which, NEW, TTL)
+            return remove(which)
+
+        monkeypatch.setattr(redis, "remove", removed)
+        journal.settle(key, redis, is_emptied=False)
+
+        assert raw_of(journal.load(key)) == NEW
+        settle(journal, redis)
+        assert raw_of(redis.load(key)) == NEW
+
     @pytest.mark.parametrize("then", ["replace", "renew", "nothing"])
     def test_that_is_begun_anew_has_nothing_of_what_it_was(
         self, journal, key, redis, then
