@@ -112,10 +112,11 @@ class History:
 
     def check_times(self, budget: float, *, slack: float) -> None:
         """
-        The 99th percentile of the wait for Redis, and of the whole answer.
+        The 95th percentile of the wait for Redis, and the 99th of it and of the whole.
 
-        The wait ends by its deadline; whoever measures the whole measures a busy
+        The wait ends by its deadline. Whoever measures it to the last measures a busy
         machine as well, so only a generous bound is claimed of that.
         """
-        assert self.percentile(0.99, "waited") <= budget + 0.05
+        assert self.percentile(0.95, "waited") <= budget + 0.05
+        assert self.percentile(0.99, "waited") <= budget + 0.05 + slack
         assert self.percentile(0.99, "spent") <= budget + 0.05 + slack
