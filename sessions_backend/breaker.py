@@ -27,12 +27,15 @@ class Breaker:
         self._in_a_row = 0
         self._failures: deque[float] = deque(maxlen=MOST_FAILURES)
         self.is_open = False
-        # Unix time, for it is compared with what other processes have written; and by
-        # the clock that nobody sets, for this process's own copies.
-        self.last_success_at = time.time()
+        # By the monotonic clock, which nobody sets.
         self.last_success = time.monotonic()
         # By that clock: when Redis was found to be back.
         self._returned_at = -inf
+
+    @property
+    def last_success_at(self) -> float:
+        """The same in Unix time, for what other processes have written; 0 for never."""
+        return max(time.time() - time.monotonic() + self.last_success, 0.0)
 
     @property
     def is_settling(self) -> bool:
@@ -41,7 +44,6 @@ class Breaker:
 
     def note_success(self) -> None:
         self._in_a_row = 0
-        self.last_success_at = time.time()
         self.last_success = time.monotonic()
 
     def note_failure(self, error: BaseException) -> None:
@@ -62,7 +64,6 @@ class Breaker:
     def open_at_start(self) -> None:
         """Begin with Redis away: nothing was ever seen of it."""
         self.is_open = True
-        self.last_success_at = 0.0
         self.last_success = -inf
 
     def close(self) -> None:
@@ -71,6 +72,5 @@ class Breaker:
                 self._returned_at = time.monotonic()
             self._in_a_row = 0
             self._failures.clear()
-            self.last_success_at = time.time()
             self.last_success = time.monotonic()
             self.is_open = False

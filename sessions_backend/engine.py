@@ -72,9 +72,7 @@ class SessionStore(StoredSession):
             return False
         if self.is_superseded:
             return False
-        return lifetimes.is_renewal_due(
-            remaining=self._remaining, age=self.get_expiry_age()
-        )
+        return lifetimes.is_renewal_due(remaining=self._remaining, age=self._ttl())
 
     def restart_lifetime(self) -> None:
         """Begin the absolute life anew, as a login does."""

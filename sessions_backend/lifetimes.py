@@ -28,11 +28,14 @@ class Lifetime:
 
     created_at: datetime
     expires_at: datetime
+    # Both as the record has them.
+    texts: tuple[str, str]
 
     @classmethod
     def starting(cls, now: datetime, *, age_seconds: int) -> Self:
         begin = now.replace(microsecond=0)
-        return cls(begin, begin + timedelta(seconds=age_seconds))
+        end = begin + timedelta(seconds=age_seconds)
+        return cls(begin, end, (begin.isoformat(), end.isoformat()))
 
     @classmethod
     def taken_from(cls, record: Record) -> Self | None:
@@ -45,7 +48,8 @@ class Lifetime:
         expires_at = record.pop(EXPIRES_AT, None)
         if created_at is None and expires_at is None:
             return None
-        return cls(_moment(created_at), _moment(expires_at))
+        moments = _moment(created_at), _moment(expires_at)
+        return cls(*moments, (created_at, expires_at))
 
     def written_into(self, record: Record) -> Record:
         """
@@ -58,11 +62,8 @@ class Lifetime:
                 f"The session's {CREATED_AT!r} and {EXPIRES_AT!r} cannot be stored: "
                 "while SESSION_ABSOLUTE_AGE is set they belong to the session engine."
             )
-        return {
-            **record,
-            CREATED_AT: self.created_at.isoformat(),
-            EXPIRES_AT: self.expires_at.isoformat(),
-        }
+        created_at, expires_at = self.texts
+        return {**record, CREATED_AT: created_at, EXPIRES_AT: expires_at}
 
     def remaining_seconds(self, now: datetime) -> int:
         # Without a time zone it is the local time, as where USE_TZ is off.

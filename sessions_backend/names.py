@@ -71,7 +71,12 @@ def record_key(session_key: str) -> str:
 
 
 def name_of(key: str) -> RecordName:
-    return RecordName(key.removeprefix(conf.load().key_prefix))
+    return RecordName(text_of(key))
+
+
+def text_of(key: str) -> str:
+    """Return a record's name as plain text, which is how Redis and JSON have it."""
+    return key.removeprefix(conf.load().key_prefix)
 
 
 def is_record(key: str) -> bool:

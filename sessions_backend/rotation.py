@@ -44,14 +44,19 @@ async def left_behind(
 
 
 def leaving(
-    key: str, successor: names.RecordName, seen: Record, seals: Unsealed
+    key: str, successor: str, seen: Record, seals: Unsealed
 ) -> Successor | None:
-    """Return what is to be kept of the record under `key`, which holds `seen`."""
+    """
+    Return what the requests under way with the id of `key` may see for a while.
+
+    `seen` was just stored under the successor, so that it is known to be storable.
+    """
     grace = conf.load().rotation_grace_seconds
     if not grace:
         return None
     left = {_SUCCESSOR: successor, _DATA: seals.sealed(without_login(seen), key)}
-    return Successor(names.superseded_key(key), record.encode(left), grace)
+    raw = record.quick_encode(left) or record.encode(left)
+    return Successor(names.superseded_key(key), raw, grace)
 
 
 def _opened(left: Record, key: str, seals: Unsealed) -> LeftBehind:

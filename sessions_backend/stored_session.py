@@ -45,7 +45,6 @@ from sessions_backend.stores.base import (
     AsyncStore,
     Replacement,
     Stored,
-    Successor,
     Unreadable,
 )
 
@@ -276,20 +275,15 @@ class StoredSession(SessionBase):
         await self._create(store)
         if former_id is None:
             return
-        present = await store.take(former_key, leaving=self._leaving(former_key, base))
+        leaving = None
+        if base is not None:
+            successor, seen = names.text_of(self._key()), self._session_cache
+            leaving = rotation.leaving(former_key, successor, seen, self._seals)
+        present = await store.take(former_key, leaving=leaving)
         if was_superseded or base is None or present == base:
             return
         self._merge(base, present or b"{}", former_key)
         await self._save_existing(store)
-
-    def _leaving(self, former_key: str, base: bytes | None) -> Successor | None:
-        """Return what the requests of the former id that are under way may see."""
-        if base is None:
-            return None
-        seen = self._seals.decode(base, former_key)
-        self._take_lifetime(seen)
-        successor = names.name_of(self._key())
-        return rotation.leaving(former_key, successor, seen, self._seals)
 
     async def _save_new(self, store: AsyncStore) -> None:
         if not hasattr(self, "_session_cache"):

@@ -7,16 +7,16 @@ a session that is renewed with every request is listed once in that time, not ea
 
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sessions_backend import names
 from sessions_backend.stores.transport import Command, Transport
 
 # hiredis packs any command; to fill in one that is known takes half of its time, which
-# counts for what many requests send.
-_ZADD = b"*4\r\n$4\r\nZADD\r\n%b%b%b"
-_ZREMRANGEBYSCORE = b"*4\r\n$16\r\nZREMRANGEBYSCORE\r\n%b$4\r\n-inf\r\n%b"
-_EXPIRE_NX = b"*4\r\n$6\r\nEXPIRE\r\n%b%b$2\r\nNX\r\n"
-_EXPIRE_GT = b"*4\r\n$6\r\nEXPIRE\r\n%b%b$2\r\nGT\r\n"
+# counts for what many requests send. Times have ten digits until the year 2286.
+_ZADD = b"*4\r\n$4\r\nZADD\r\n%b$10\r\n%d\r\n%b"
+_ZREMRANGEBYSCORE = b"*4\r\n$16\r\nZREMRANGEBYSCORE\r\n%b$4\r\n-inf\r\n$10\r\n%d\r\n"
+_EXPIRE = b"*4\r\n$6\r\nEXPIRE\r\n%%b%b$2\r\n%b\r\n"
 # What the clocks of two machines may differ by, in the worst case.
 _CLOCKS_DIFFER_SECONDS = 2 * 3600
 _LONGER = 10
@@ -38,14 +38,12 @@ class Lists:
         if list_key is None or self._is_known(key, list_key, ttl):
             return ()
         now, stays = int(time.time()), _stays(ttl)
-        name, seconds = bulk(list_key), bulk(stays)
-        added = _ZADD % (name, bulk(now + stays), bulk(names.name_of(key)))
+        name, expiring = bulk(list_key), _expiring(stays)
         return (
-            pruning(list_key, now),
-            (list_key, added),
-            # The list lives as long as its longest session.
-            (list_key, _EXPIRE_NX % (name, seconds)),
-            (list_key, _EXPIRE_GT % (name, seconds)),
+            (list_key, _ZREMRANGEBYSCORE % (name, now - _CLOCKS_DIFFER_SECONDS)),
+            (list_key, _ZADD % (name, now + stays, bulk(names.text_of(key)))),
+            (list_key, expiring[0] % name),
+            (list_key, expiring[1] % name),
         )
 
     def note(self, listing: Sequence[Command], key: str, ttl: int) -> None:
@@ -76,7 +74,7 @@ class Lists:
 def pruning(list_key: str, now: int) -> Command:
     """Return what takes the names of sessions off a list that ended long before."""
     # A process whose clock is wrong is not to take others' sessions off the list.
-    ended_at = bulk(now - _CLOCKS_DIFFER_SECONDS)
+    ended_at = now - _CLOCKS_DIFFER_SECONDS
     return list_key, _ZREMRANGEBYSCORE % (bulk(list_key), ended_at)
 
 
@@ -84,6 +82,13 @@ def bulk(argument: str | int) -> bytes:
     """Write an argument as Redis's protocol has it."""
     raw = b"%d" % argument if isinstance(argument, int) else argument.encode()
     return b"$%d\r\n%b\r\n" % (len(raw), raw)
+
+
+@lru_cache(maxsize=16)
+def _expiring(seconds: int) -> tuple[bytes, bytes]:
+    """Let a list live so long, or longer: as long as its longest session."""
+    argument = bulk(seconds)
+    return _EXPIRE % (argument, b"NX"), _EXPIRE % (argument, b"GT")
 
 
 def _stays(ttl: int) -> int:

@@ -797,7 +797,7 @@ class TestASharedFallback:
         def made():
             copies, breaker = Copies(most=9, most_bytes=999, age_seconds=60), Breaker()
             # They lost Redis before anything was written here.
-            breaker.last_success_at -= 60
+            breaker.last_success -= 60
             shared = LocalStore("files")
             return Journal(shared, copies, breaker, most=10, most_bytes=1000)
 
