@@ -107,13 +107,13 @@ class BearerTokenAuthentication(BaseAuthentication):
 
 
 def _active_user(claims: validator.Claims) -> User:
-    identity = people.find_or_create_identity(claims)
-    if not identity.user.is_active:
+    account = people.find_or_create_account(claims)
+    if not account.user.is_active:
         raise InvalidToken("its user is switched off")
     # The same token says the same every time, and an older one has been overtaken.
-    if claims["iat"] > identity.claims_issued_at:
-        people.update_user(identity, claims)
-    return identity.user
+    if claims["iat"] > account.claims_issued_at:
+        people.update_user(account, claims)
+    return account.user
 
 
 def _refuse_two_people(request: Request, user: User) -> None:

@@ -35,6 +35,11 @@ _KEPT = "cart"
 # What clocks and answers on their way may add to the life of a token.
 _LATE_SECONDS = 60
 _BACKEND = "mario.identity.oidc.KeycloakBackend"
+# Where this process has found the sessions of logins: by label their names, and the
+# moment of the monotonic clock from which the index is asked again.
+_FOUND_SECONDS = 10.0
+_MOST_FOUND = 2048
+_found: dict[str, tuple[str, float]] = {}
 
 
 def label(claims: dict[str, Any]) -> str | None:
@@ -108,15 +113,18 @@ def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
     if name is None:
         _require_that_it_goes_on(claims)
         return None
+    if session := _found_before(name):
+        return _demand_owner(session, user)
     session_key, is_revoked = index.lookup(name)
     if is_revoked:
         raise InvalidToken("its login was logged out")
     if session_key:
         session = empty_session(session_key)
-        if owner := session.get(SESSION_KEY):
-            if owner != str(user.pk):
-                raise SessionOfAnother("its session is of somebody else")
-            return session
+        if session.get(SESSION_KEY):
+            _found[name] = session_key, time.monotonic() + _FOUND_SECONDS
+            while len(_found) > _MOST_FOUND:
+                _found.pop(next(iter(_found)), None)
+            return _demand_owner(session, user)
     return _make_for_bearer(name, user, claims, ended_key=session_key)
 
 
@@ -178,6 +186,30 @@ def empty_session(session_key: str | None = None) -> SessionBase:
     """Make a session of the project's engine; it is read when it is first used."""
     engine = import_module(settings.SESSION_ENGINE)
     session: SessionBase = engine.SessionStore(session_key)
+    return session
+
+
+def _found_before(name: str) -> SessionBase | None:
+    """
+    Return the session of a login that this process has found a moment ago.
+
+    The session itself says whose it is. A logout removes it, and its successor has
+    another name: then the index is asked again.
+    """
+    session_key, until = _found.get(name, (None, 0.0))
+    if session_key is None:
+        return None
+    if time.monotonic() < until:
+        session = empty_session(session_key)
+        if session.get(SESSION_KEY) and label(section(session, USER_INFO)) == name:
+            return session
+    _found.pop(name, None)
+    return None
+
+
+def _demand_owner(session: SessionBase, user: User) -> SessionBase:
+    if session[SESSION_KEY] != str(user.pk):
+        raise SessionOfAnother("its session is of somebody else")
     return session
 
 

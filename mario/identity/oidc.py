@@ -75,11 +75,11 @@ class KeycloakBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # untyp
         if (access["sub"], access.get("sid")) != (payload["sub"], payload.get("sid")):
             raise LoginRefused("the tokens are of two logins")
         claims = {**access, **payload}
-        identity = people.find_or_create_identity(claims)
-        user = identity.user
+        account = people.find_or_create_account(claims)
+        user = account.user
         if not self.user_can_authenticate(user):
             raise LoginRefused("the account is switched off")
-        people.update_user(identity, claims)
+        people.update_user(account, claims)
         user.claims = claims  # type: ignore[attr-defined]
         user.token_response = self.token_response  # type: ignore[attr-defined]
         return user

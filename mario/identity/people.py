@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db import IntegrityError, connection, transaction
@@ -16,9 +16,8 @@ from mario.identity.models import Identity
 
 # Lost to the same person's other request, or to somebody of the same name.
 _MOST_RACES = 5
-# What is read of an identity and its user, in the order of the models' fields; the
-# rest comes when it is asked for.
-_OF_IDENTITY = ("id", "issuer", "subject", "user_id", "claims_issued_at")
+# What is read of a user, in the order of the model's fields; the rest comes when it is
+# asked for.
 _OF_USER = (
     "id",
     "password",
@@ -46,9 +45,17 @@ _USER_INFO = (
 )
 
 
-def find_or_create_identity(claims: dict[str, Any]) -> Identity:
+class Account(NamedTuple):
+    """What each call of the API asks of an `Identity`, which takes longer to make."""
+
+    identity_id: int
+    claims_issued_at: int
+    user: User
+
+
+def find_or_create_account(claims: dict[str, Any]) -> Account:
     """
-    Return the identity of the claims' issuer and subject, made at the first sight.
+    Return the account of the claims' issuer and subject, made at the first sight.
 
     Two first requests at once end with the same user: the database's unique key
     decides, and the slower one reads what the faster wrote.
@@ -58,12 +65,13 @@ def find_or_create_identity(claims: dict[str, Any]) -> Identity:
         if known := _known(**wanted):
             return known
         with suppress(IntegrityError), transaction.atomic():
-            return Identity.objects.create(user=_create_user(claims), **wanted)
+            made = Identity.objects.create(user=_create_user(claims), **wanted)
+            return Account(made.pk, made.claims_issued_at, made.user)
     raise RuntimeError("Others make the same user, or one of the same name, for ever.")
 
 
 @transaction.atomic
-def update_user(identity: Identity, claims: dict[str, Any]) -> None:
+def update_user(account: Account, claims: dict[str, Any]) -> None:
     """
     Bring name, address and roles of the user to what the claims say.
 
@@ -73,12 +81,11 @@ def update_user(identity: Identity, claims: dict[str, Any]) -> None:
     """
     issued_at: int = claims["iat"]
     is_newer = Identity.objects.filter(
-        pk=identity.pk, claims_issued_at__lte=issued_at
+        pk=account.identity_id, claims_issued_at__lte=issued_at
     ).update(claims_issued_at=issued_at)
     if not is_newer:
         return
-    identity.claims_issued_at = issued_at
-    user = identity.user
+    user = account.user
     wanted = {
         "first_name": _text(claims, "given_name", 150),
         "last_name": _text(claims, "family_name", 150),
@@ -92,7 +99,7 @@ def update_user(identity: Identity, claims: dict[str, Any]) -> None:
         user.save(update_fields=changed)
 
 
-def _known(*, issuer: str, subject: str) -> Identity | None:
+def _known(*, issuer: str, subject: str) -> Account | None:
     # Every call of the API asks this. To compile the ORM's query takes five times as
     # long as to answer it.
     with connection.cursor() as cursor:
@@ -100,15 +107,13 @@ def _known(*, issuer: str, subject: str) -> Identity | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    size = len(_OF_IDENTITY)
-    identity = Identity.from_db(connection.alias, _OF_IDENTITY, row[:size])
-    identity.user = _user(row[size:])
-    return identity
+    identity_id, claims_issued_at, *of_user = row
+    return Account(identity_id, claims_issued_at, _user(of_user))
 
 
 @cache
 def _lookup() -> str:
-    columns = (*_OF_IDENTITY, *(f"user__{name}" for name in _OF_USER))
+    columns = ("id", "claims_issued_at", *(f"user__{name}" for name in _OF_USER))
     asked = Identity.objects.filter(issuer="", subject="").values_list(*columns)
     sql: str = asked.query.sql_with_params()[0]
     return sql

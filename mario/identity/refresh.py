@@ -311,11 +311,11 @@ class _Renewal:
             # Logged out while the answer was on its way: it stays so.
             return Outcome.ENDED
         login_session.link_again(login_session.empty_session(self._key), claims)
-        identity = people.find_or_create_identity(claims)
-        if not identity.user.is_active:
+        account = people.find_or_create_account(claims)
+        if not account.user.is_active:
             self._generation = new.generation
             return self._end("the account is switched off")
-        people.update_user(identity, claims)
+        people.update_user(account, claims)
         return Outcome.FRESH
 
     def _store(self, exchange: Callable[[dict[str, Any]], None]) -> None:

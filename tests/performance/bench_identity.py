@@ -168,12 +168,10 @@ def prepared_token(issuer: Issuer) -> str:
     call_command("migrate", verbosity=0)
     jwks.warm()
     first = issuer.claims()
-    identity = people.find_or_create_identity(first)
-    people.update_user(identity, first)
-    token = issuer.sign(claims(issuer, identity.user.pk))
-    session = login_session.open_for_bearer(
-        identity.user, validator.access_token(token)
-    )
+    account = people.find_or_create_account(first)
+    people.update_user(account, first)
+    token = issuer.sign(claims(issuer, account.user.pk))
+    session = login_session.open_for_bearer(account.user, validator.access_token(token))
     assert session is not None
     session["cart"] = {"one": {"pizza": 1, "size": "medium", "quantity": 1}}
     session.save()

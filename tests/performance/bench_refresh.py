@@ -42,7 +42,7 @@ def sign_in(issuer: Issuer, number: int) -> tuple[str, dict[str, object]]:
     from sessions_backend.engine import SessionStore  # noqa: PLC0415
 
     claims = issuer.claims(sub=f"guest-{number}", sid=f"login-{number}")
-    identity = people.find_or_create_identity(
+    account = people.find_or_create_account(
         {**claims, "preferred_username": f"guest-{number}"}
     )
     access, identifying = issuer.sign(claims), issuer.sign({**claims, "typ": "ID"})
@@ -53,7 +53,7 @@ def sign_in(issuer: Issuer, number: int) -> tuple[str, dict[str, object]]:
         "expires_in": 300,
     }
     session = SessionStore()
-    session["_auth_user_id"] = str(identity.user.pk)
+    session["_auth_user_id"] = str(account.user.pk)
     session["tokens"] = KeptTokens.new(
         {**answer, "refresh_token": f"refresh-{number}"}, claims, now=time.time()
     ).as_stored()

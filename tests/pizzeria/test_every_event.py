@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
 
-from mario.identity.people import find_or_create_identity
+from mario.identity.people import find_or_create_account
 from pizzeria.customers import services as customers
 from pizzeria.events.models import OutboxEvent
 from pizzeria.events.types import EventType
@@ -64,7 +64,7 @@ def everything(order_of, browser_of, peach, luigi, yoshi, daisy):
     notifications.dismiss(notification_id=told.pk, person=peach, now=FRIDAY_EVENING)
     notifications.mark_all_read(person=peach, now=FRIDAY_EVENING)
     browser_of(peach).post(reverse("logout"))
-    find_or_create_identity({"iss": "https://realm.example.com", "sub": "4711"})
+    find_or_create_account({"iss": "https://realm.example.com", "sub": "4711"})
     _rename(peach, "Princess")
     customers.update_profile(user=peach, fields={"phone": "+12025550143"})
     customers.erase_customer(user=User.objects.create_user("wario"))

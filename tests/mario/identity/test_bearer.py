@@ -13,7 +13,9 @@ from django.urls import URLResolver, get_resolver
 from mario.account.models import AuditEntry
 from mario.devrealm.environment import REALM_FILE
 from mario.identity import jwks, lifetimes, scopes
+from mario.identity.login_session import label
 from pizzeria.menu.models import Pizza
+from sessions_backend import index
 from tests.mario.identity.issuer import Issuer
 from tests.mario.identity.test_login import begin, come_back, log_in
 
@@ -60,6 +62,49 @@ class TestSharedSession:
         assert response.status_code == 201, response.content
         assert redis_client.keys("mario_session:*") == keys
         assert len(client.session["cart"]) == 1
+
+    def test_is_found_with_one_question_while_it_stays_where_it_is(
+        self, client, issuer: Issuer, pizza, redis_client
+    ):
+        log_in(client, issuer)
+        token = issuer.sign(issuer.claims())
+        add(token, pizza)
+        redis_client.config_resetstat()
+
+        assert call(token).json()["items"]
+        asked = redis_client.info("commandstats")
+        assert asked["cmdstat_getrange"]["calls"] == 1
+
+    @pytest.mark.parametrize("how", ["under a new id", "as a new record"])
+    def test_is_found_again_after_it_moved(
+        self, client, issuer: Issuer, pizza, redis_client, how
+    ):
+        log_in(client, issuer)
+        token = issuer.sign(issuer.claims())
+        add(token, pizza)
+        if how == "under a new id":
+            session = client.session
+            session.cycle_key()
+            name = label(session["user_info"])
+            index.relink(name, session.session_key, ttl=600)
+        else:
+            redis_client.delete(*redis_client.keys("mario_session:*"))
+
+        assert len(call(token).json()["items"]) == (how == "under a new id")
+
+    def test_is_not_what_became_another_logins(
+        self, client, issuer: Issuer, pizza, redis_client
+    ):
+        log_in(client, issuer)
+        token = issuer.sign(issuer.claims())
+        add(token, pizza)
+        session = client.session
+        session["user_info"] = session["user_info"] | {"sid": "another-login"}
+        session.save()
+        index.revoke(label(issuer.claims()), ttl=600)
+        session.save(must_create=True)
+
+        assert call(token).status_code == 401
 
     def test_gives_the_caller_no_cookie(self, client, issuer: Issuer, pizza):
         log_in(client, issuer)
