@@ -1,6 +1,7 @@
 import json
 from http import HTTPStatus
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.core.exceptions import ObjectDoesNotExist
@@ -38,6 +39,7 @@ def profile(request: SignedInRequest) -> HttpResponse:
         "favourites": [x.pizza for x in favourites if not x.pizza.is_retired],
         "statistics": statistics_of(request.user),
         "current_orders": current_orders(request.user),
+        "sends_mails": bool(settings.MAIL_SERVER),
     }
     return render(request, "customers/profile.html", context)
 

@@ -1,5 +1,5 @@
 """
-Notifications as e-mails: sent beside the requests, each at least once.
+Notifications as e-mails, sent beside the requests.
 
 A sender claims a mail by moving the moment at which it is due: of two at the same
 moment one gets it, and one that dies while it sends leaves it to the next.
@@ -17,7 +17,12 @@ from django.core.validators import validate_email
 from django.urls import reverse
 from django.utils import timezone
 
-from pizzeria.notifications.mail_server import MailRefused, MailServer, MailServerAway
+from pizzeria.notifications.mail_server import (
+    AnswerMissing,
+    MailRefused,
+    MailServer,
+    MailServerAway,
+)
 from pizzeria.notifications.models import Notification
 from pizzeria.rounds import LONGEST_PAUSE, Round
 
@@ -38,11 +43,13 @@ def send_due(
 ) -> Round:
     """Send what is due, a batch at most; nothing more once the server is away."""
     done = Round()
-    due = Notification.objects.mail_due(clock()).order_by("pk")
-    for told in due.select_related("recipient__profile")[:BATCH]:
+    # One over which the server goes away goes to the end of those that wait.
+    due = Notification.objects.mail_due(clock()).order_by("mail_due_at", "pk")
+    for pk, due_at in list(due.values_list("pk", "mail_due_at")[:BATCH]):
         if should_stop() or done.is_sink_away:
             break
-        if not _claim(told, clock()):
+        told = _claim(pk, due_at, clock())
+        if told is None:
             continue
         if _is_wanted(told, clock()):
             _send(server, told, clock, done)
@@ -72,13 +79,12 @@ def as_mail(told: Notification) -> EmailMessage:
     return mail
 
 
-def _claim(told: Notification, now: datetime) -> bool:
-    return (
-        Notification.objects.filter(pk=told.pk, mail_due_at=told.mail_due_at).update(
-            mail_due_at=now + CLAIMED_FOR
-        )
-        == 1
-    )
+def _claim(pk: int, due_at: datetime | None, now: datetime) -> Notification | None:
+    """Take it, as it is now: earlier ones of the batch may have taken minutes."""
+    it = Notification.objects.filter(pk=pk)
+    if not it.filter(mail_due_at=due_at).update(mail_due_at=now + CLAIMED_FOR):
+        return None
+    return it.select_related("recipient__profile").first()
 
 
 def _is_wanted(told: Notification, now: datetime) -> bool:
@@ -110,6 +116,11 @@ def _send(
         done.refused += 1
         later = None if refusal.is_final else clock() + LONGEST_PAUSE
         _note(told, mail_due_at=later)
+    except AnswerMissing:
+        # It is on their page, too: better once or never than again and again.
+        logger.warning("The mail of notification %s got no answer.", told.pk)
+        done.is_sink_away = True
+        _note(told, mail_due_at=None)
     else:
         done.sent += 1
         _note(told, mail_due_at=None, mailed_at=clock())

@@ -179,9 +179,9 @@ class TestShop:
 
 
 class TestBesideTheShop:
-    @pytest.fixture(params=["mario-pizzeria-live", "mario-pizzeria-relay"])
+    @pytest.fixture(params=["live", "relay", "mails"])
     def beside(self, request, mario):
-        return mario["services"][request.param]
+        return mario["services"][f"mario-pizzeria-{request.param}"]
 
     def test_runs_the_same_image_with_the_same_settings(self, beside, shop):
         assert beside["image"] == shop["image"]
@@ -218,6 +218,15 @@ class TestBesideTheShop:
         assert sink == "${CLOUD_EVENT_SINK-http://event-player:8080/events/pub}"
         assert shared["services"]["event-player"]["ports"][0].endswith(":8080")
 
+    def test_e_mails_are_sent_for_who_asks(self, mario):
+        from django.core.management import get_commands  # noqa: PLC0415
+
+        mails = mario["services"]["mario-pizzeria-mails"]
+
+        assert set(mails["command"]) <= get_commands().keys()
+        assert mails["profiles"] == ["mails"]
+        assert mails["environment"]["MAIL_SERVER"] == "${MAIL_SERVER:-}"
+
 
 class TestProxy:
     def test_sends_pages_to_the_shop_and_streams_to_the_live_server(self, mario):
@@ -243,10 +252,11 @@ class TestProxy:
         (port,) = services["mario-pizzeria-proxy"]["ports"]
         address = f"http://localhost:{port.removesuffix(':8080')}"
 
-        for name in ("mario-pizzeria-app", "mario-pizzeria-live"):
-            assert services[name]["environment"]["APP_URL"] == address
-            assert services[name]["environment"]["LIVE_URL"] == ""
-            assert services[name]["environment"]["TRUSTED_PROXIES"]
+        for name in ("app", "live", "mails"):
+            told = services[f"mario-pizzeria-{name}"]["environment"]
+            assert told["APP_URL"] == address
+            assert told["LIVE_URL"] == ""
+            assert told["TRUSTED_PROXIES"]
         assert services["keycloak"]["environment"]["SHOP_URL"] == address
 
     def test_has_a_configuration_that_nginx_takes(self, tmp_path):

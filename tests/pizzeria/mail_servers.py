@@ -21,7 +21,10 @@ class SmtpServer:
         self.answer: Callable[[str], str] = lambda recipient: "250 It is known here"
         # A line that is empty is not said: the server hangs there.
         self.greeting = "220 ready"
+        self.taken = "250 taken"
         self.goodbye = "221 bye"
+        self.pause_seconds = 0.0
+        self.left = 0
         self.is_over = threading.Event()
         self._server: _Server | None = None
 
@@ -44,6 +47,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         self.say(self.server.told.greeting)
         while line := self.rfile.readline().decode().strip():
             self.answer(line)
+        self.server.told.left += 1
 
     def answer(self, line: str) -> None:
         told, word = self.server.told, line.upper()
@@ -52,7 +56,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         elif word == "DATA":
             self.say("354 go on")
             told.received.append(self.read_mail())
-            self.say("250 taken")
+            self.say(told.taken)
         else:
             self.say(told.goodbye if word == "QUIT" else "250 fine")
 
@@ -60,6 +64,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         if not line:
             self.server.told.is_over.wait(60)
             return
+        self.server.told.is_over.wait(self.server.told.pause_seconds)
         self.wfile.write(f"{line}\r\n".encode())
 
     def read_mail(self) -> EmailMessage:

@@ -14,9 +14,11 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from mario.env import Environment
+from pizzeria.customers.services import erase_customer, update_profile
 from pizzeria.notifications import mails
 from pizzeria.notifications.mail_server import MailServer
 from pizzeria.notifications.models import Notification
+from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
 from tests.pizzeria.conftest import FRIDAY_EVENING
@@ -48,7 +50,7 @@ def cooking(smtp, order_of, peach, luigi):
 
 
 def send(smtp, *, seconds=20, now=FRIDAY_EVENING):
-    server = MailServer(smtp.url, seconds=seconds)
+    server = MailServer(smtp.url, seconds=seconds, answer_seconds=seconds)
     return mails.send_due(server, clock=lambda: now)
 
 
@@ -116,9 +118,14 @@ class TestAMail:
 class TestThePreference:
     def test_is_asked_for_where_the_shop_sends_mails(self, settings, browser_of, peach):
         settings.MAIL_SERVER = None
-        assert "wants_mail" not in browser_of(peach).get("/profile/edit/").text
+        browser = browser_of(peach)
+        assert "wants_mail" not in browser.get("/profile/edit/").text
+        assert "E-mails" not in browser.get("/profile/").text
+
         settings.MAIL_SERVER = "smtp://localhost"
-        assert "wants_mail" in browser_of(peach).get("/profile/edit/").text
+
+        assert "wants_mail" in browser.get("/profile/edit/").text
+        assert "E-mails about orders</dt><dd>Sent<" in browser.get("/profile/").text
 
     def test_switches_mails_off_and_on(self, smtp, cooking, browser_of, api_of, peach):
         browser_of(peach).post("/profile/edit/", {})
@@ -165,6 +172,56 @@ class TestAServer:
         assert send(smtp).sent == (line == "greeting")
         assert len(smtp.received) == 1
 
+    def test_that_is_slow_is_sent_nothing_once_the_time_is_over(self, smtp, cooking):
+        cooking()
+        smtp.pause_seconds = 1.5
+
+        assert send(smtp, seconds=2).is_sink_away
+
+        # Whoever was still talking to it has hung up.
+        wait_until(lambda: smtp.left == 1, seconds=30)
+        assert smtp.received == []
+
+    def test_that_does_not_say_whether_it_has_it_gets_it_once(self, smtp, cooking):
+        cooking()
+        smtp.taken = ""
+
+        assert send(smtp, seconds=2).is_sink_away
+        smtp.taken = "250 taken"
+
+        assert send(smtp, now=FRIDAY_EVENING + timedelta(minutes=6)).was_idle
+        assert len(smtp.received) == 1
+
+    def test_that_chokes_on_one_gets_the_others_first(self, smtp, cooking):
+        _, other = cooking(), cooking()
+        answers = iter(["", "250 fine", "250 fine"])
+        smtp.answer = lambda recipient: next(answers)
+        later = FRIDAY_EVENING + timedelta(seconds=30)
+        assert send(smtp, seconds=2, now=later).is_sink_away
+
+        assert send(smtp, now=later).sent == 2
+        assert smtp.received[0]["Subject"] == f"Order {other.pk} is in the oven"
+
+    @pytest.mark.parametrize("trouble", ["refuses", "hangs", "hangs up", "is silent"])
+    def test_in_trouble_is_one_line_in_the_log_that_names_nobody(
+        self, smtp, cooking, caplog, trouble
+    ):
+        cooking()
+        answers = {
+            "refuses": "550 <peach@example.com>?",
+            "hangs": "",
+            "hangs up": "421 bye",
+        }
+        smtp.answer = lambda recipient: answers.get(trouble, "250 fine")
+        smtp.taken = "" if trouble == "is silent" else "250 taken"
+
+        send(smtp, seconds=2)
+
+        (line,) = caplog.messages
+        assert "mail" in line
+        assert "peach" not in line
+        assert "@" not in line
+
     def test_that_refuses_one_for_good_gets_the_others(self, smtp, cooking, peach):
         cooking()
         cooking()
@@ -210,6 +267,37 @@ class TestSenders:
 
         assert (done.sent, seen) == (1, [0])
         assert len(smtp.received) == 1
+
+    def test_that_are_slow_see_what_changed_meanwhile(self, smtp, cooking, peach):
+        cooking()
+        cooking()
+
+        class Slow(MailServer):
+            def deliver(self, message):
+                update_profile(user=peach, fields={"wants_mail": False})
+                super().deliver(message)
+
+        mails.send_due(Slow(smtp.url), clock=lambda: FRIDAY_EVENING)
+
+        assert len(smtp.received) == 1
+
+    @pytest.mark.parametrize("when", ["before", "meanwhile"])
+    def test_write_to_nobody_who_was_forgotten(self, smtp, cooking, peach, when):
+        cooking()
+        cooking()
+        Order.objects.update(status=Status.DELIVERED)
+
+        class Slow(MailServer):
+            def deliver(self, message):
+                super().deliver(message)
+                erase_customer(user=peach)
+
+        if when == "before":
+            erase_customer(user=peach)
+        mails.send_due(Slow(smtp.url), clock=lambda: FRIDAY_EVENING)
+
+        assert len(smtp.received) == (when == "meanwhile")
+        assert send(smtp).was_idle
 
     def test_that_die_leave_it_to_the_next(self, smtp, cooking):
         cooking()
