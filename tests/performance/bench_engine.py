@@ -26,7 +26,13 @@ from django.conf import settings
 from django_redis import get_redis_connection
 
 from tests.performance.records import sample_record
-from tests.performance.report import chosen_rounds, say, server_version, versions
+from tests.performance.report import (
+    chosen_rounds,
+    say,
+    server_version,
+    stay_on_one_cpu,
+    versions,
+)
 from tests.servers import Valkey
 from tests.sessions_backend.misbehaving import Proxy
 from tests.sessions_backend.servers.kinds import RedisServer
@@ -304,6 +310,7 @@ def _fill_near_cache(contender: Contender) -> None:
 
 def main() -> None:
     """Measure on the server whose program is the second argument, or on Valkey."""
+    stay_on_one_cpu()
     rounds = chosen_rounds(ROUNDS)
     with tempfile.TemporaryDirectory() as folder:
         server = Valkey(Path(folder))

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from django.conf import settings
 
 from tests.mario.identity.issuer import CLIENT_ID, DISCOVERY, Issuer
+from tests.performance.report import say, stay_on_one_cpu
 
 ROUNDS = 300
 BLOCKS = 9
@@ -178,11 +179,8 @@ def prepared_token(issuer: Issuer) -> str:
     return token
 
 
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-
-
 def main() -> int:
+    stay_on_one_cpu()
     userinfo = Userinfo()
     with Issuer() as issuer:
         configure(issuer, userinfo)

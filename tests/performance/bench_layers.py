@@ -20,7 +20,13 @@ from django_redis import get_redis_connection
 
 from tests.performance.bench_engine import AGE, configure
 from tests.performance.records import sample_record
-from tests.performance.report import chosen_rounds, say, server_version, versions
+from tests.performance.report import (
+    chosen_rounds,
+    say,
+    server_version,
+    stay_on_one_cpu,
+    versions,
+)
 from tests.servers import Valkey
 
 ROUNDS = 5_000
@@ -123,6 +129,7 @@ def _new_session(store: Callable[..., Any]) -> Any:
 
 
 def main() -> None:
+    stay_on_one_cpu()
     rounds = chosen_rounds(ROUNDS)
     with tempfile.TemporaryDirectory() as folder, Valkey(Path(folder)) as server:
         configure(server.url, {})

@@ -41,6 +41,16 @@ def server_version(server: Valkey) -> str:
     return f"{name} {told.get('valkey_version', told['redis_version'])}"
 
 
+def stay_on_one_cpu() -> None:
+    """
+    Keep this process, and the servers that it starts, on one processor.
+
+    On two, each call waits until the other wakes from its sleep. On virtual machines
+    that is as long as the call itself, the same for all, and never twice alike.
+    """
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
 def chosen_rounds(default: int) -> int:
     """Return the first argument, or a tenth of the default where QUICK is set."""
     if len(sys.argv) > 1:
