@@ -6,6 +6,7 @@ to the one session that the browser and the API client share.
 """
 
 import time
+from collections import OrderedDict
 from contextlib import suppress
 from datetime import timedelta
 from importlib import import_module
@@ -39,7 +40,7 @@ _BACKEND = "mario.identity.oidc.KeycloakBackend"
 # moment of the monotonic clock from which the index is asked again.
 _FOUND_SECONDS = 10.0
 _MOST_FOUND = 2048
-_found: dict[str, tuple[str, float]] = {}
+_found: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
 
 def label(claims: dict[str, Any]) -> str | None:
@@ -73,7 +74,7 @@ def open_for_browser(
     """
     if not is_available(request.session):
         request.session = empty_session()
-    former_id, former = request.session.session_key, name_of(request.session)
+    former_id = request.session.session_key
     login(request, user, backend=_BACKEND)
     session = request.session
     if session.session_key == former_id:
@@ -82,17 +83,11 @@ def open_for_browser(
     session[TOKENS] = KeptTokens.new(tokens, claims, now=time.time()).as_stored()
     session[USER_INFO] = people.user_info(claims)
     session.restart_lifetime()  # type: ignore[attr-defined]  # the engine's
+    session.save()
     name = label(claims)
     if name is None:
-        session.save()
         return
-    earlier_key = _earlier_session(name)
-    if earlier_key and earlier_key not in (former, name_of(session)):
-        _take_over(session, earlier_key, user)
-    session.save()
-    # A sid that was logged out here stays so for bearers: only the browser, whose
-    # person has just come back from Keycloak, may go on with it.
-    index.relink(name, name_of(session), ttl=lifetime())
+    _lead_bearers_to(session, name)
     try:
         # Asked last: a logout meanwhile has not seen this session.
         _require_that_it_goes_on(claims)
@@ -121,9 +116,7 @@ def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
     if session_key:
         session = empty_session(session_key)
         if session.get(SESSION_KEY):
-            _found[name] = session_key, time.monotonic() + _FOUND_SECONDS
-            while len(_found) > _MOST_FOUND:
-                _found.pop(next(iter(_found)), None)
+            _note_found(name, session_key)
             return _demand_owner(session, user)
     return _make_for_bearer(name, user, claims, ended_key=session_key)
 
@@ -174,7 +167,7 @@ def link_again(session: SessionBase, claims: dict[str, Any]) -> None:
     name = label(claims)
     if name:
         with suppress(StorageUnavailable):
-            index.relink(name, name_of(session), ttl=lifetime())
+            _lead_bearers_to(session, name)
 
 
 def lifetime() -> timedelta:
@@ -187,6 +180,13 @@ def empty_session(session_key: str | None = None) -> SessionBase:
     engine = import_module(settings.SESSION_ENGINE)
     session: SessionBase = engine.SessionStore(session_key)
     return session
+
+
+def _note_found(name: str, session_key: str) -> None:
+    _found[name] = session_key, time.monotonic() + _FOUND_SECONDS
+    while len(_found) > _MOST_FOUND:
+        # One step, whatever other threads do.
+        _found.popitem(last=False)
 
 
 def _found_before(name: str) -> SessionBase | None:
@@ -215,7 +215,7 @@ def _demand_owner(session: SessionBase, user: User) -> SessionBase:
 
 def _make_for_bearer(
     name: str, user: User, claims: dict[str, Any], *, ended_key: str | None
-) -> SessionBase:
+) -> SessionBase | None:
     session = empty_session()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = _BACKEND
@@ -226,20 +226,17 @@ def _make_for_bearer(
     is_linked = ended_key and index.relink(
         name, key, ttl=lifetime(), expected=ended_key
     )
-    winner = key if is_linked else index.link(name, key, ttl=lifetime())
-    if winner == key:
-        try:
-            # Asked last: a logout of the person meanwhile has not seen this session.
-            ended_logins.require_later(claims)
-        except InvalidToken:
-            index.revoke(name, ttl=lifetime())
-            raise
-        return session
-    # Another request of the same login was faster, or it was logged out meanwhile.
-    session.delete()
-    if winner is None:
-        raise InvalidToken("its login was logged out")
-    return empty_session(winner)
+    if not is_linked and index.link(name, key, ttl=lifetime()) != key:
+        # Another request of the same login was faster, or it was logged out meanwhile.
+        session.delete()
+        return open_for_bearer(user, claims)
+    try:
+        # Asked last: a logout of the person meanwhile has not seen this session.
+        ended_logins.require_later(claims)
+    except InvalidToken:
+        index.revoke(name, ttl=lifetime())
+        raise
+    return session
 
 
 def name_of(session: SessionBase) -> str:
@@ -269,20 +266,29 @@ def _leave_as_visitor(request: HttpRequest) -> None:
     request.user = AnonymousUser()
 
 
-def _earlier_session(name: str) -> str | None:
-    try:
-        session_key, _ = index.lookup(name)
-    except StorageUnavailable:
-        # Redis is away, and nobody here has seen this login before.
-        budget.current().outage = None
-        return None
-    return session_key
+def _lead_bearers_to(session: SessionBase, name: str) -> None:
+    """
+    Lead the bearers of a login to its session, which takes over the one they had.
+
+    A `sid` that was logged out here stays so for bearers: only the browser, whose
+    person has just come back from Keycloak, may go on with it.
+    """
+    own = name_of(session)
+    # Whatever a bearer opens meanwhile is what is taken over: a session that nothing
+    # leads to any more would outlive the login.
+    while (present := index.link(name, own, ttl=lifetime())) not in {None, own}:
+        if index.relink(name, own, ttl=lifetime(), expected=present):
+            _take_over(session, present)
+            return
 
 
-def _take_over(session: SessionBase, earlier_key: str, user: User) -> None:
-    earlier = empty_session(earlier_key)
-    if not is_available(earlier) or earlier.get(SESSION_KEY) != str(user.pk):
+def _take_over(session: SessionBase, earlier_name: str) -> None:
+    earlier, owner = empty_session(earlier_name), session.get(SESSION_KEY)
+    if owner is None or not is_available(earlier) or earlier.get(SESSION_KEY) != owner:
         return
     if earlier.get(_KEPT):
         session[_KEPT] = {**earlier[_KEPT], **session.get(_KEPT, {})}
+        # It may have been logged out by now: then nothing is kept.
+        with suppress(UpdateError):
+            session.save()
     earlier.delete()
