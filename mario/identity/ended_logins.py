@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from mario.identity import validator
 from mario.identity.compact import Claims
-from mario.identity.exceptions import InvalidToken
+from mario.identity.exceptions import LoginEnded
 from sessions_backend import failover
 from sessions_backend.stores.base import Stored
 
@@ -34,17 +34,17 @@ def require_later(claims: Claims) -> None:
     """
     Make sure that a token, and the login it is of, are from after what was noted.
 
-    Within the same second nobody can tell.
+    Within the same second nobody can tell: then they are not.
 
-    :raises InvalidToken: if they are not
+    :raises LoginEnded: if they are from before
     :raises StorageUnavailable: if it cannot be known now
     """
     since = min(claims["iat"], claims.get("auth_time", claims["iat"]))
     for name in (name for name in _NAMES if name in claims):
         stored = failover.store().load(_key(claims, name))
         ended_at = stored.raw if isinstance(stored, Stored) else b""
-        if ended_at.isdigit() and since < int(ended_at):
-            raise InvalidToken("its login was ended since")
+        if ended_at.isdigit() and since <= int(ended_at):
+            raise LoginEnded("its login was ended since")
 
 
 def _key(claims: Claims, name: str) -> str:

@@ -5,6 +5,7 @@ What can go wrong with a login.
     +- InvalidToken          a token not to be believed; 401, or 400 at a callback
     |  +- OutOfTime          expired, or from the future; of a new one: a clock is wrong
     |  +- BoundToken         one that proves nothing without its key (DPoP)
+    |  +- LoginEnded         Keycloak has ended its login since
     |  +- SessionOfAnother   its login's session here is of another person
     |  +- UnknownKey         it may be good, and its key too new to be known yet
     +- LoginRefused          the person may not come in; the reason is for people
@@ -27,6 +28,10 @@ class OutOfTime(InvalidToken):
 
 
 class BoundToken(InvalidToken):
+    pass
+
+
+class LoginEnded(InvalidToken):
     pass
 
 

@@ -33,13 +33,14 @@ def login_url(
     max_age: timedelta | None = None,
     kc_action: str = "",
     login_hint: str = "",
+    prompt: str = "",
 ) -> str:
     """
     Return the address that logs somebody in and leads to `next_url`.
 
     With `max_age` Keycloak asks for the password again unless it was typed so lately,
     and the callback makes sure that it was. With `kc_action` the person changes the
-    password or the profile on the way.
+    password or the profile on the way; `prompt` is `login`, for the password.
     """
     seconds = "" if max_age is None else str(round(max_age.total_seconds()))
     query = {
@@ -47,6 +48,7 @@ def login_url(
         "max_age": seconds,
         "kc_action": kc_action,
         "login_hint": login_hint,
+        "prompt": prompt,
     }
     asked = {name: value for name, value in query.items() if value}
     return f"{reverse('login')}?{urlencode(asked)}"

@@ -1,13 +1,11 @@
 import logging
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import auth
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from mozilla_django_oidc.views import (
@@ -27,6 +25,7 @@ from mario.identity import (
 )
 from mario.identity.exceptions import (
     IdentityError,
+    LoginEnded,
     LoginRefused,
     OutOfTime,
     ProviderUnavailable,
@@ -38,6 +37,7 @@ logger = logging.getLogger(__name__)
 REFUSED = "Keycloak did not let you in. You can try again."
 NOT_FINISHED = "This login was not finished here, or took too long. Please try again."
 WRONG_LINK = "The link that led here is not one of ours. You can log in without it."
+ENDED = "This login has been ended. Please log in with your password."
 UNAVAILABLE = "The login service does not answer. Your cart is kept; try again shortly."
 
 # A token that has just been made is never old.
@@ -131,6 +131,11 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
             return login_failed(
                 request, UNAVAILABLE, status=503, next_url=attempt.next_url
             )
+        except LoginEnded as error:
+            logger.warning("A login was refused: %s", error)
+            return login_failed(
+                request, ENDED, status=400, next_url=attempt.next_url, prompt="login"
+            )
         except (IdentityError, SuspiciousOperation) as error:
             logger.warning("A login was refused: %s", error)
             reason = WRONG_CLOCK if isinstance(error, OutOfTime) else REFUSED
@@ -174,10 +179,20 @@ def _next_url(request: HttpRequest) -> str:
 
 
 def login_failed(
-    request: HttpRequest, reason: str, *, status: int, next_url: str = "/"
+    request: HttpRequest,
+    reason: str,
+    *,
+    status: int,
+    next_url: str = "/",
+    prompt: str = "",
 ) -> HttpResponse:
-    """Say that nobody was logged in, change nothing, and offer the way back."""
-    retry_url = f"{reverse('login')}?{urlencode({'next': next_url})}"
+    """
+    Say that nobody was logged in, change nothing, and offer the way back.
+
+    Keycloak may still know whose login was ended here, and would send them back with
+    the same one for ever: `prompt` makes it ask.
+    """
+    retry_url = links.login_url(next_url, prompt=prompt)
     context = {
         "reason": reason,
         "retry_url": retry_url,

@@ -263,9 +263,11 @@ class TestByTheBackChannel:
     def test_a_sub_alone_ends_bearers_of_logins_that_were_never_here(
         self, issuer: Issuer, redis_client, sid
     ):
-        before = int(time.time()) - 1
+        # The same second: nobody can tell which was first.
+        before = int(time.time())
 
-        assert tell(logout_token(issuer, sid=None)).status_code == 200
+        token = logout_token(issuer, sid=None, iat=before)
+        assert tell(token).status_code == 200
 
         # The second finds no session either.
         answers = [bearer(issuer, sid=sid, iat=before) for _ in range(2)]
@@ -315,7 +317,22 @@ class TestByTheBackChannel:
         assert client.get("/orders/").status_code == 302
         assert redis_client.keys(KEYS) == []
         # And the next one is.
-        assert log_in(client, issuer, sid="the next").status_code == 302
+        later = int(time.time()) + 5
+        assert log_in(client, issuer, sid="the next", iat=later).status_code == 302
+
+    def test_asks_for_the_password_of_whom_keycloak_still_knows(
+        self, client, issuer: Issuer, settings
+    ):
+        settings.OIDC_LOGOUT_WIDENS_TO_SUBJECT = True
+        long_ago, later = int(time.time()) - 600, int(time.time()) + 5
+        tell(logout_token(issuer, sid="phone"))
+
+        page = log_in(client, issuer, iat=later, auth_time=long_ago)
+
+        assert page.status_code == 400
+        assert b"with your password" in page.content
+        assert b"/auth/login?next=%2Forders%2F&amp;prompt=login" in page.content
+        assert log_in(client, issuer, iat=later, auth_time=later).status_code == 302
 
     def test_a_sub_alone_reaches_a_session_that_is_being_opened(
         self, issuer: Issuer, redis_client, monkeypatch
@@ -470,7 +487,7 @@ class TestRefusal:
     ):
         token = logout_token(issuer, sid=None)
         assert tell(token).status_code == 200
-        another_browser(issuer, sid="the next login")
+        another_browser(issuer, sid="the next login", iat=int(time.time()) + 5)
 
         self.is_refused(tell(token), redis_client)
 
