@@ -12,6 +12,7 @@
 #   make mutants                 changes what decides in the engine; the tests must notice
 #   make bench QUICK=1           what a session costs; without QUICK about ten minutes
 #   make screenshots             draw docs/pages/ anew, with Chromium
+#   make screenshots PAGES="cart menu"   ... only these
 #   make check                   everything that CI checks besides the tests
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -117,8 +118,8 @@ matrix: $(INSTALLED)
 		python -m tests.performance.matrix --write
 
 screenshots: $(INSTALLED)
-	mkdir -p docs/pages && rm -f docs/pages/*.webp
-	SCREENSHOTS=yes $(RUN) -m pytest -q tests/browser/test_every_page.py -k pictures_are_drawn
+	mkdir -p docs/pages
+	SCREENSHOTS="$(or $(PAGES),all)" $(RUN) -m pytest -q tests/browser/test_every_page.py -k pictures_are_drawn
 
 lock: $(INSTALLED)
 	$(LOCK) --group app --group demo --group dev -o requirements.txt

@@ -7,7 +7,7 @@ from sessions_backend.signals import session_revoked
 
 class AccountConfig(AppConfig):
     name = "mario.account"
-    verbose_name = "accounts"
+    verbose_name = "Logins"
 
     def ready(self) -> None:
         from mario.account import audit, devices  # noqa: PLC0415  # have models

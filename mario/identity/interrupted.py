@@ -20,6 +20,10 @@ _SECONDS = 600
 _MOST_FIELDS = 40
 _MOST_CHARACTERS = 4096
 _LEFT_OUT = "csrfmiddlewaretoken"
+_ADDED_BY_PAGES = {
+    *("handle", "is_ticked", "keep", "key", "order_key", "pizza", "seen", "seen_total"),
+    *("user", "version"),
+}
 
 type Fields = list[tuple[str, str]]
 
@@ -55,6 +59,15 @@ def take(session: SessionBase) -> tuple[str, Fields] | None:
     if time.time() - kept["at"] > _SECONDS:
         return None
     return kept["path"], kept["fields"]
+
+
+def in_words(fields: Fields) -> Fields:
+    """Name what a person typed or chose as they know it, without what pages add."""
+    return [
+        (name.removeprefix("customer_").replace("_", " ").capitalize(), value)
+        for name, value in fields
+        if name not in _ADDED_BY_PAGES
+    ]
 
 
 def _typed(request: HttpRequest) -> Fields:

@@ -217,5 +217,6 @@ def interrupted_form(request: HttpRequest) -> HttpResponse:
     if kept is None:
         return HttpResponseRedirect(resolve_url(settings.LOGIN_REDIRECT_URL))
     path, fields = kept
-    context = {"path": path, "fields": fields}
+    shown = interrupted.in_words(fields)
+    context = {"path": path, "fields": fields, "shown": shown}
     return render(request, "identity/interrupted.html", context)

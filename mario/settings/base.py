@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import dj_database_url
+from django.templatetags.static import static
 
 from mario.env import BASE_DIR, load_or_exit
 
@@ -148,14 +149,15 @@ UNFOLD = {
     "SITE_HEADER": "Mario's Pizzeria",
     "SITE_URL": "/",
     "SHOW_VIEW_ON_SITE": False,
+    "SCRIPTS": [lambda request: static("pizzeria/js/admin.js")],
     "COLORS": {
         "primary": {
             "50": "#ffebee",
             "100": "#ffcdd2",
             "200": "#ef9a9a",
-            "300": "#e57373",
-            "400": "#ef5350",
-            "500": "#d32f2f",
+            "300": "#eb8f8d",
+            "400": "#f07f7d",
+            "500": "#ef5350",
             "600": "#c62828",
             "700": "#b71c1c",
             "800": "#8e1616",

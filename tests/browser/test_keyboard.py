@@ -4,17 +4,10 @@ import re
 
 import pytest
 
-from tests.browser.every_page import CHEF, CUSTOMER, DRIVER, MANAGER, PAGES, VISITOR
+from tests.browser.every_page import CUSTOMER, EVERY_PAGE
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("keyboard")]
 
-WALKED = {
-    VISITOR: ("start", "menu", "pizza", "error-404"),
-    CUSTOMER: ("cart", "checkout", "orders", "order", "notifications", "profile"),
-    CHEF: ("kitchen",),
-    DRIVER: ("delivery",),
-    MANAGER: ("management", "operations", "analytics", "menu-management"),
-}
 # What can be reached: radio buttons of one name are one stop, as browsers have it.
 STOPS = """[...document.querySelectorAll(
   "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']"
@@ -54,24 +47,21 @@ def walk(page) -> list[dict[str, object]]:
     raise AssertionError(f"There is no way out: {stops[-3:]}")
 
 
-@pytest.mark.parametrize("person", WALKED, ids=lambda person: person or "visitor")
-def test_every_stop_is_reached_once_and_seen(friday, person):
+@pytest.mark.parametrize("shown", EVERY_PAGE, ids=str)
+def test_every_stop_is_reached_once_and_seen(friday, shown):
     # Without a script nothing moves under the walk's feet; the next test has one.
-    context = friday.window(person, java_script_enabled=True, reduced_motion="reduce")
+    context = friday.window(shown.person, reduced_motion="reduce")
     context.route("**/js/live.js", lambda route: route.abort())
     page = context.new_page()
-    for shown in PAGES:
-        if shown.person != person or shown.name not in WALKED[person]:
-            continue
-        page.goto(friday.path(shown), wait_until="load")
+    page.goto(friday.path(shown), wait_until="load")
 
-        stops = walk(page)
+    stops = walk(page)
 
-        assert "Skip to the content" in str(stops[0]["html"])
-        assert len({stop["stop"] for stop in stops}) == len(stops), shown
-        assert len(stops) >= page.evaluate(STOPS), shown
-        assert [stop for stop in stops if not stop["shown"]] == [], shown
-        assert [stop for stop in stops if not stop["inSight"]] == [], shown
+    assert "Skip to the content" in str(stops[0]["html"])
+    assert len({stop["stop"] for stop in stops}) == len(stops)
+    assert len(stops) >= page.evaluate(STOPS)
+    assert [stop for stop in stops if not stop["shown"]] == []
+    assert [stop for stop in stops if not stop["inSight"]] == []
     context.close()
 
 

@@ -680,7 +680,11 @@ def test_a_process_without_redis_renews_what_it_knows(visit, issuer: Issuer, val
 
 
 class TestAFormOfALoginThatHasEnded:
-    FORM = {"customer_phone": "+1 202 555 0143", "customer_address": "<b>Castle</b>"}
+    FORM = {
+        "customer_phone": "+1 202 555 0143",
+        "customer_address": "<b>Castle</b>",
+        "order_key": "c3ff1bdc",
+    }
 
     @pytest.fixture(autouse=True)
     def _ended(self, visit, issuer: Issuer):
@@ -700,6 +704,8 @@ class TestAFormOfALoginThatHasEnded:
         assert page.status_code == 200
         assert b'action="/checkout/"' in page.content
         assert b'value="+1 202 555 0143"' in page.content
+        assert b"<dt>Phone</dt><dd>+1 202 555 0143</dd>" in page.content
+        assert page.content.count(b"c3ff1bdc") == 1
         assert b"&lt;b&gt;Castle&lt;/b&gt;" in page.content
         assert "no-store" in page["Cache-Control"]
 
