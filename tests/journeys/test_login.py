@@ -141,6 +141,15 @@ def test_what_is_asked_for_is_pushed_if_the_realm_takes_it(realm, open_shop, vis
     assert customer.is_logged_in()
 
 
+def test_the_form_speaks_the_language_that_a_link_asks_for(customer, realm):
+    page = walk(customer, "/auth/login?ui_locales=it%20de")
+
+    # The development realm has one language.
+    languages = ("en", "Sign in") if isinstance(realm, DevRealm) else ("it", "Accedi")
+    assert all(word in page.text for word in (f'lang="{languages[0]}"', languages[1]))
+    assert 'id="kc-form-login"' in page.text
+
+
 @pytest.mark.parametrize("action", [CHANGE_PASSWORD, CHANGE_PROFILE])
 def test_an_action_of_keycloak_is_on_the_way(customer, realm, action):
     customer.log_in()
