@@ -19,11 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sessions_backend import names
 from sessions_backend.stores.base import (
+    Entry,
     Replacement,
     Rewrite,
     Store,
     Stored,
-    Successor,
 )
 
 _TTL = 60
@@ -168,14 +168,41 @@ class StoreContract:
         assert not store.exists(key)
         assert list(store.listed(mine)) == []
 
-    def test_a_taken_key_can_leave_a_successor(self, store: Store) -> None:
-        key, successor = _new_key(), _new_key()
+    def test_a_rotated_key_goes_on_and_leaves_something(self, store: Store) -> None:
+        key, new, left = _new_key(), _new_key(), _new_key()
         store.create(key, b"raw", _TTL)
 
-        taken = store.take(key, leaving=Successor(successor, b"gone on", _TTL))
+        rotated = store.rotate(
+            key, Entry(new, b"new", _TTL), leaving=Entry(left, b"left", _TTL)
+        )
 
-        assert taken == b"raw"
-        assert store.take(successor) == b"gone on"
+        assert rotated == (b"raw", True)
+        assert not store.exists(key)
+        assert store.take(new) == b"new"
+        assert store.take(left) == b"left"
+
+    def test_a_missing_key_is_rotated_to_what_goes_on(self, store: Store) -> None:
+        key, new = _new_key(), _new_key()
+
+        assert store.rotate(key, Entry(new, b"new", _TTL)) == (None, True)
+        assert store.take(new) == b"new"
+
+    def test_a_rotation_writes_over_nothing(self, store: Store) -> None:
+        key, taken = _new_key(), _new_key()
+        store.create(key, b"raw", _TTL)
+        store.create(taken, b"another's", _TTL)
+
+        assert store.rotate(key, Entry(taken, b"new", _TTL)) == (b"raw", False)
+        assert store.take(taken) == b"another's"
+
+    def test_a_list_names_what_goes_on_after_a_rotation(self, store: Store) -> None:
+        key, new, taken, mine = _new_key(), _new_key(), _new_key(), _new_key()
+        store.create(taken, b"another's", _TTL)
+
+        store.rotate(key, Entry(new, b"new", _TTL), listed_in=mine)
+        store.rotate(key, Entry(taken, b"new", _TTL), listed_in=mine)
+
+        assert list(store.listed(mine)) == [names.name_of(new)]
 
     def test_many_are_loaded_in_the_order_asked_for(self, store: Store) -> None:
         keys = [_new_key() for _ in range(20)]

@@ -19,9 +19,10 @@ from sessions_backend.merge import merge
 from sessions_backend.signals import tell_ended
 from sessions_backend.stores.base import (
     Blocking,
+    Entry,
     Replacement,
+    Rotated,
     Stored,
-    Successor,
 )
 from sessions_backend.stores.local import LocalStore
 
@@ -149,14 +150,28 @@ class Journal:
             self._local.remove(key)
             return True
 
-    def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
+    def take(self, key: str) -> bytes | None:
         with self._lock:
             present = self.load(key)
-            if leaving is not None:
-                self._local.put(*leaving)
             if present is not None:
                 self.remove(key)
             return None if present is None else present.raw
+
+    def rotate(
+        self,
+        key: str,
+        goes_on: Entry,
+        *,
+        leaving: Entry | None = None,
+        listed_in: str | None = None,
+    ) -> Rotated:
+        with self._lock:
+            # First, for it may not be known: then nothing has happened.
+            self.load(key)
+            is_created = self.create(*goes_on, listed_in=listed_in)
+            if leaving is not None:
+                self._local.put(*leaving)
+            return Rotated(self.take(key), is_created)
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
         """

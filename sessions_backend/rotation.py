@@ -12,7 +12,7 @@ from sessions_backend.exceptions import DamagedRecord
 from sessions_backend.merge import without_login
 from sessions_backend.record import Record
 from sessions_backend.sealing import Unsealed
-from sessions_backend.stores.base import AsyncStore, Stored, Successor
+from sessions_backend.stores.base import AsyncStore, Entry, Stored
 
 # The name of the record that goes on.
 _SUCCESSOR = "superseded_by"
@@ -43,9 +43,7 @@ async def left_behind(
         return None
 
 
-def leaving(
-    key: str, successor: str, seen: Record, seals: Unsealed
-) -> Successor | None:
+def leaving(key: str, successor: str, seen: Record, seals: Unsealed) -> Entry | None:
     """
     Return what the requests under way with the id of `key` may see for a while.
 
@@ -56,7 +54,7 @@ def leaving(
         return None
     left = {_SUCCESSOR: successor, _DATA: seals.sealed(without_login(seen), key)}
     raw = record.quick_encode(left) or record.encode(left)
-    return Successor(names.superseded_key(key), raw, grace)
+    return Entry(names.superseded_key(key), raw, grace)
 
 
 def _opened(left: Record, key: str, seals: Unsealed) -> LeftBehind:

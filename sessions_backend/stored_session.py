@@ -43,6 +43,7 @@ from sessions_backend.record import Record
 from sessions_backend.signals import tell_ended
 from sessions_backend.stores.base import (
     AsyncStore,
+    Entry,
     Replacement,
     Stored,
     Unreadable,
@@ -268,22 +269,41 @@ class StoredSession(SessionBase):
 
     async def _cycle_key(self, store: AsyncStore) -> None:
         await self._ensure_loaded(store)
-        former_id, base = self.session_key, self._raw
-        former_key = self._key()
-        was_superseded = self._successor is not None
-        self._successor = None
-        await self._create(store)
-        if former_id is None:
+        if self.session_key is None:
+            await self._create(store)
             return
-        leaving = None
-        if base is not None:
-            successor, seen = names.text_of(self._key()), self._session_cache
-            leaving = rotation.leaving(former_key, successor, seen, self._seals)
-        present = await store.take(former_key, leaving=leaving)
-        if was_superseded or base is None or present == base:
+        former_key, base = self._key(), self._raw
+        was_superseded, self._successor = self._successor is not None, None
+        held = await self._rotate(store, former_key)
+        self.modified = True
+        if was_superseded or base is None or held == base:
             return
-        self._merge(base, present or b"{}", former_key)
+        self._merge(base, held or b"{}", former_key)
         await self._save_existing(store)
+
+    async def _rotate(self, store: AsyncStore, former_key: str) -> bytes | None:
+        """Go on under a new id; return what the record of the former one held."""
+        is_stored = self._raw is not None
+        self._session_key = self._get_new_session_key()
+        raw, ttl = self._encoded(), self._ttl()
+        if ttl <= 0:
+            self._note_stored(raw, ttl)
+            return await store.take(former_key)
+        key, leaving = self._key(), None
+        if is_stored:
+            seen, name = self._session_cache, names.text_of(key)
+            leaving = rotation.leaving(former_key, name, seen, self._seals)
+        rotated = await store.rotate(
+            former_key,
+            Entry(key, raw, ttl),
+            leaving=leaving,
+            listed_in=self._user_list(),
+        )
+        if rotated.is_created:
+            self._note_stored(raw, ttl)
+        else:
+            await self._create(store)
+        return rotated.held
 
     async def _save_new(self, store: AsyncStore) -> None:
         if not hasattr(self, "_session_cache"):

@@ -33,12 +33,19 @@ class Replacement(Enum):
     GONE = "gone"
 
 
-class Successor(NamedTuple):
-    """What a rotated session leaves behind, and where, for how many seconds."""
+class Entry(NamedTuple):
+    """What shall stand under a key, and for how many seconds."""
 
     key: str
     raw: bytes
     ttl: int
+
+
+class Rotated(NamedTuple):
+    """What the former key held, and whether the new one was free."""
+
+    held: bytes | None
+    is_created: bool
 
 
 class Rewrite(NamedTuple):
@@ -111,8 +118,23 @@ class AsyncStore(Protocol):
         """Remove keys, and return how many of them were there."""
         ...
 
-    async def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
-        """Remove a key and return what it held, in one step; leave a successor."""
+    async def take(self, key: str) -> bytes | None:
+        """Remove a key and return what it held, in one step."""
+        ...
+
+    async def rotate(
+        self,
+        key: str,
+        goes_on: Entry,
+        *,
+        leaving: Entry | None = None,
+        listed_in: str | None = None,
+    ) -> Rotated:
+        """
+        Take a key after another was created that goes on for it.
+
+        Before it is taken, what it leaves is kept: at no moment is there neither.
+        """
         ...
 
     async def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
@@ -179,7 +201,16 @@ class Store(Protocol):
 
     def remove_many(self, keys: Sequence[str]) -> int: ...
 
-    def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None: ...
+    def take(self, key: str) -> bytes | None: ...
+
+    def rotate(
+        self,
+        key: str,
+        goes_on: Entry,
+        *,
+        leaving: Entry | None = None,
+        listed_in: str | None = None,
+    ) -> Rotated: ...
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None: ...
 
@@ -260,8 +291,20 @@ class Blocking:
     def remove_many(self, keys: Sequence[str]) -> int:
         return finish(self._store.remove_many(keys))
 
-    def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
-        return finish(self._store.take(key, leaving=leaving))
+    def take(self, key: str) -> bytes | None:
+        return finish(self._store.take(key))
+
+    def rotate(
+        self,
+        key: str,
+        goes_on: Entry,
+        *,
+        leaving: Entry | None = None,
+        listed_in: str | None = None,
+    ) -> Rotated:
+        return finish(
+            self._store.rotate(key, goes_on, leaving=leaving, listed_in=listed_in)
+        )
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
         return finish(self._store.put(key, raw, ttl))

@@ -20,10 +20,11 @@ from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import Journal
 from sessions_backend.recovery import Recovery
 from sessions_backend.stores.base import (
+    Entry,
     Replacement,
     Rewrite,
+    Rotated,
     Stored,
-    Successor,
     Unreadable,
 )
 from sessions_backend.stores.redis import RedisStore, Refused
@@ -94,7 +95,7 @@ class FailingOverStore:
             self._redis.create, self._journal.create, key, raw, ttl, listed_in=listed_in
         )
         if is_done:
-            self._copies.note(key, raw, ttl, is_written=key not in self._journal)
+            self._note_new(Entry(key, raw, ttl))
         return is_done
 
     async def replace(
@@ -182,12 +183,33 @@ class FailingOverStore:
             self._note_ended(key)
         return count
 
-    async def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
+    async def take(self, key: str) -> bytes | None:
         raw: bytes | None = await self._either(
-            self._redis.take, self._journal.take, key, leaving=leaving
+            self._redis.take, self._journal.take, key
         )
         self._note_ended(key)
         return raw
+
+    async def rotate(
+        self,
+        key: str,
+        goes_on: Entry,
+        *,
+        leaving: Entry | None = None,
+        listed_in: str | None = None,
+    ) -> Rotated:
+        rotated: Rotated = await self._either(
+            self._redis.rotate,
+            self._journal.rotate,
+            key,
+            goes_on,
+            leaving=leaving,
+            listed_in=listed_in,
+        )
+        self._note_ended(key)
+        if rotated.is_created:
+            self._note_new(goes_on)
+        return rotated
 
     async def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
         former: bytes | None = await self._either(
@@ -228,6 +250,10 @@ class FailingOverStore:
         # While Redis is away, no process is to wait for another's lease.
         if key not in self._journal and not names.is_lease(key):
             self._copies.note(key, raw, ttl, is_written=is_written)
+
+    def _note_new(self, entry: Entry) -> None:
+        is_written = entry.key not in self._journal
+        self._copies.note(*entry, is_written=is_written)
 
     def _note_ended(self, key: str) -> None:
         self._copies.forget(key)

@@ -16,7 +16,13 @@ from django.core.cache.backends.locmem import LocMemCache
 from sessions_backend import budget as budgets
 from sessions_backend import names
 from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.stores.base import Replacement, Rewrite, Stored, Successor
+from sessions_backend.stores.base import (
+    Entry,
+    Replacement,
+    Rewrite,
+    Rotated,
+    Stored,
+)
 
 # Django's own default of 300 would log people out at random.
 MAX_ENTRIES = 100_000
@@ -111,14 +117,25 @@ class LocalStore:
     def remove_many(self, keys: Sequence[str]) -> int:
         return sum(self.remove(key) for key in keys)
 
-    def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
+    def take(self, key: str) -> bytes | None:
         with self._locked(key):
             present = self._entry(key)
-            if leaving is not None:
-                self._write(*leaving)
             with _outages_translated():
                 self._where.delete(key)
             return None if present is None else present.raw
+
+    def rotate(
+        self,
+        key: str,
+        goes_on: Entry,
+        *,
+        leaving: Entry | None = None,
+        listed_in: str | None = None,
+    ) -> Rotated:
+        is_created = self.create(*goes_on, listed_in=listed_in)
+        if leaving is not None:
+            self.put(*leaving)
+        return Rotated(self.take(key), is_created)
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
         with self._locked(key):

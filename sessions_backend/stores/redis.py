@@ -16,10 +16,11 @@ from sessions_backend import budget as budgets
 from sessions_backend import conf, health, names
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import (
+    Entry,
     Replacement,
     Rewrite,
+    Rotated,
     Stored,
-    Successor,
     Unreadable,
 )
 from sessions_backend.stores.lists import Lists, bulk, pruning
@@ -167,16 +168,39 @@ class RedisStore:
             count += sum(replies[: len(batch)])
         return count
 
-    async def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
-        commands = [_command("GETDEL", key), _announcement(key)]
-        if leaving is not None:
-            # First, so that no request finds neither.
-            successor = _command("SET", leaving.key, leaving.raw, "EX", leaving.ttl)
-            commands.insert(0, successor)
+    async def take(self, key: str) -> bytes | None:
+        raw: bytes | None
         # Not sent twice: the second answer would be "gone" for what the first took.
-        replies = await self._ask(*commands, is_repeatable=False)
-        raw: bytes | None = replies[-2]
+        raw, _ = await self._ask(
+            _command("GETDEL", key), _announcement(key), is_repeatable=False
+        )
         return raw
+
+    async def rotate(
+        self,
+        key: str,
+        goes_on: Entry,
+        *,
+        leaving: Entry | None = None,
+        listed_in: str | None = None,
+    ) -> Rotated:
+        new, raw, ttl = goes_on
+        listing = self._lists.adding(new, listed_in, ttl)
+        left = () if leaving is None else (_set(leaving),)
+        # Not sent twice, for the same reason.
+        done, *_, held, _ = await self._ask(
+            _command("SET", new, raw, "NX", "EX", ttl),
+            *listing,
+            *left,
+            _command("GETDEL", key),
+            _announcement(key),
+            is_repeatable=False,
+        )
+        if done is None:
+            await self._take_off_list(new, listed_in)
+        else:
+            self._lists.note(listing, new, ttl)
+        return Rotated(held, done is not None)
 
     async def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
         former: bytes | None
@@ -443,6 +467,10 @@ def _getrange(most: int) -> bytes:
 
 def _command(name: str, key: str, *arguments: Any) -> Command:
     return key, pack((name, key, *arguments))
+
+
+def _set(entry: Entry) -> Command:
+    return _command("SET", entry.key, entry.raw, "EX", entry.ttl)
 
 
 def _announcement(key: str) -> Command:

@@ -459,7 +459,7 @@ class TestRoundTrips:
             ("renew", 1),
             ("save_unchanged", 1),
             ("delete", 1),
-            ("rotate", 2),
+            ("rotate", 1),
             ("load_change_save", 2),
             ("exists", 1),
             ("load_and_renew", 1),
@@ -488,7 +488,7 @@ class TestRoundTrips:
             ("save", 1),
             ("renew", 1),
             ("delete", 1),
-            ("rotate", 2),
+            ("rotate", 1),
         ],
     )
     def test_are_as_few_in_an_event_loop(self, proxy, step, expected):

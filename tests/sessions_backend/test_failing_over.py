@@ -12,7 +12,7 @@ from sessions_backend import budget, health, names
 from sessions_backend.breaker import MOST_FAILURES_IN_A_ROW
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import REVOKED
-from sessions_backend.stores.base import Replacement, Rewrite, Stored, Successor
+from sessions_backend.stores.base import Entry, Replacement, Rewrite, Stored
 from tests.sessions_backend.situation import AWAY, READ_ONLY, TTL, Stage
 
 OLD, NEW, THEIRS = b'{"a":1}', b'{"a":1,"b":2}', b'{"a":1,"c":3}'
@@ -351,14 +351,32 @@ class TestWhatIsKnownHere:
         assert known(stage, lease) is None
         assert stage.copies.written_since(0) == {}
 
-    def test_leaves_a_successor(self, stage, key):
-        left = Successor(names.superseded_key(key), b"{}", 10)
+    @pytest.mark.parametrize("is_away", [False, True])
+    def test_goes_on_under_another_key(self, stage, key, is_away):
+        new = Entry(names.record_key("w" * 40), NEW, TTL)
+        left = Entry(names.superseded_key(key), b"{}", 10)
         stage.store.create(key, OLD, TTL)
-        stage.breaker.is_open = True
+        stage.breaker.is_open = is_away
 
-        assert stage.store.take(key, leaving=left) == OLD
+        rotated = stage.store.rotate(key, new, leaving=left, listed_in="mine")
 
+        assert rotated == (OLD, True)
+        assert stage.store.load(key) is None
+        assert raw_of(stage.store.load(new.key)) == NEW
         assert raw_of(stage.store.load(left.key)) == b"{}"
+        assert known(stage, key) is None
+        assert known(stage, new.key) == NEW
+        # What Redis has not heard of was not written there.
+        assert (new.key in stage.copies.written_since(0)) is not is_away
+
+    def test_that_is_taken_is_not_what_goes_on(self, stage, key):
+        taken = names.record_key("w" * 40)
+        stage.store.create(key, OLD, TTL)
+        stage.there.create(taken, THEIRS, TTL)
+
+        assert stage.store.rotate(key, Entry(taken, NEW, TTL)) == (OLD, False)
+
+        assert known(stage, taken) is None
 
     def test_is_asked_by_the_near_cache_first(self, stage, key):
         stage.redis.near[key] = Stored(OLD, 10)

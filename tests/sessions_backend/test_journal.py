@@ -11,7 +11,7 @@ from sessions_backend.breaker import Breaker
 from sessions_backend.copies import Copies
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.journal import REVOKED, Journal, merged_records
-from sessions_backend.stores.base import Replacement, Stored, Successor, Unreadable
+from sessions_backend.stores.base import Entry, Replacement, Stored, Unreadable
 from sessions_backend.stores.local import LocalStore
 
 TTL = 600
@@ -361,12 +361,27 @@ class TestWhatWasSeen:
         with pytest.raises(StorageUnavailable):
             journal.load(key)
 
-    def test_leaves_a_successor(self, journal, key):
-        left = Successor(names.superseded_key(key), b"{}", 10)
+    def test_goes_on_under_another_key(self, journal, key, redis):
+        new = Entry(names.record_key("w" * 40), NEW, TTL)
+        left = Entry(names.superseded_key(key), b"{}", 10)
 
-        assert journal.take(key, leaving=left) == OLD
+        assert journal.rotate(key, new, leaving=left, listed_in="mine") == (OLD, True)
 
+        assert journal.load(key) is None
+        assert raw_of(journal.load(new.key)) == NEW
         assert raw_of(journal.load(left.key)) == b"{}"
+        settle(journal, redis)
+        assert redis.load(key) is None
+        assert raw_of(redis.load(new.key)) == NEW
+        assert redis.listed("mine") == [names.name_of(new.key)]
+
+    def test_that_nobody_here_knows_goes_on_nowhere(self, journal):
+        new = Entry(names.record_key("w" * 40), NEW, TTL)
+
+        with pytest.raises(StorageUnavailable):
+            journal.rotate(names.record_key("x" * 40), new)
+
+        assert new.key not in journal
 
     def test_is_among_the_known_records_until_it_is_ended(self, journal, key, label):
         journal.claim(label, b"some-session", TTL)

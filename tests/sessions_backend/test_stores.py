@@ -95,6 +95,7 @@ class TestFailingOverStoreWithoutRedis(StoreContract):
     test_put_keeps_and_returns_what_stood_there = None  # type: ignore[assignment]  # never seen here
     test_many_are_loaded_in_the_order_asked_for = None  # type: ignore[assignment]  # never seen here
     test_a_missing_key_is_not_renewed_as_it_is_loaded = None  # type: ignore[assignment]  # never seen here
+    test_a_missing_key_is_rotated_to_what_goes_on = None  # type: ignore[assignment]  # never seen here
     # Of a user's sessions those that others have made are not known.
     test_a_key_is_renewed_as_it_is_loaded = None  # type: ignore[assignment]
     test_many_are_removed_and_those_that_were_there_counted = None  # type: ignore[assignment]
@@ -104,6 +105,7 @@ class TestFailingOverStoreWithoutRedis(StoreContract):
     test_a_list_does_not_name_what_was_not_written = None  # type: ignore[assignment]
     test_a_list_lives_as_long_as_its_longest_session = None  # type: ignore[assignment]
     test_a_list_forgets_what_it_is_told_to = None  # type: ignore[assignment]
+    test_a_list_names_what_goes_on_after_a_rotation = None  # type: ignore[assignment]
 
 
 class TestLocalStoreInAnEventLoop(StoreContract):

@@ -9,11 +9,12 @@ import pytest
 from sessions_backend import names
 from sessions_backend.contract import StoreContract
 from sessions_backend.stores.base import (
+    Entry,
     Replacement,
     Rewrite,
+    Rotated,
     Store,
     Stored,
-    Successor,
     Unreadable,
 )
 
@@ -96,13 +97,25 @@ class DictionaryStore:
     def remove_many(self, keys: Sequence[str]) -> int:
         return sum(self.remove(key) for key in keys)
 
-    def take(self, key: str, *, leaving: Successor | None = None) -> bytes | None:
+    def take(self, key: str) -> bytes | None:
         with self._lock:
             present = self.load(key)
             self._records.pop(key, None)
+            return present.raw if present else None
+
+    def rotate(
+        self,
+        key: str,
+        goes_on: Entry,
+        *,
+        leaving: Entry | None = None,
+        listed_in: str | None = None,
+    ) -> Rotated:
+        with self._lock:
+            is_created = self.create(*goes_on, listed_in=listed_in)
             if leaving is not None:
                 self._write(*leaving)
-            return present.raw if present else None
+            return Rotated(self.take(key), is_created)
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
         with self._lock:

@@ -13,7 +13,7 @@ from sessions_backend import budget, failover, names, record
 from sessions_backend.cluster import Address, ClusterPool, ConnectionFactory
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
-from sessions_backend.stores.base import Blocking, Replacement, Stored, Successor
+from sessions_backend.stores.base import Blocking, Entry, Replacement, Stored
 from sessions_backend.stores.cluster import ClusterStore, ClusterTransport
 from sessions_backend.stores.loops import LoopTransport
 from sessions_backend.stores.threads import BlockingTransport
@@ -98,8 +98,11 @@ class TestEveryKeyFindsItsNode:
             done = store.replace(key, b"old", b"new", 60, listed_in=luigi)
             assert done is Replacement.DONE
             assert store.replace(key, b"old", b"late", 60) == b"new"
-            assert store.take(key, leaving=Successor(f"{key}:next", b"1", 60)) == b"new"
-            assert store.exists(f"{key}:next")
+            new, left = (Entry(f"{key}:{name}", b"1", 60) for name in ("new", "left"))
+            rotated = store.rotate(key, new, leaving=left, listed_in=luigi)
+            assert rotated == (b"new", True)
+            assert store.exists(new.key)
+            assert store.exists(left.key)
 
     def test_the_keys_of_a_node_are_asked_for_in_one_trip(self, shared_cluster):
         store = blocking(shared_cluster)
