@@ -145,7 +145,12 @@ def make() -> dict[str, object]:
         ready = order(toad, pizzas["Hawaiian"], minutes=minutes)
         cook(ready, luigi, until=Status.READY, minutes=minutes - 20)
     cooking = order(
-        toad, pizzas["Margherita"], "Olives", minutes=17, notes="No nuts: an allergy."
+        toad,
+        pizzas["Margherita"],
+        "Olives",
+        minutes=17,
+        allergies="Nuts",
+        notes="Cut it, please.",
     )
     cook(cooking, luigi, until=Status.COOKING, minutes=6)
     tick_line(

@@ -65,6 +65,14 @@ class TestBoard:
         assert response.context["cooking_count"] == 1
         assert response.context["capacity"] == 5
 
+    def test_warns_of_an_allergy(self, kitchen, order):
+        Order.objects.filter(pk=order.pk).update(allergies="Nuts & <shellfish>")
+
+        board = kitchen.get("/kitchen/").text
+
+        banner = '<p class="ticket-allergy"><b>Allergy</b> Nuts &amp; &lt;shellfish&gt;'
+        assert board.count(banner) == 1
+
     def test_says_how_old_an_order_is_and_what_comes_next(self, order):
         now = FRIDAY_EVENING + timedelta(minutes=12, seconds=59)
 
