@@ -1,5 +1,6 @@
 """Redis that refuses, hangs, trickles, resets and truncates: never longer than told."""
 
+import json
 import os
 import socket
 import threading
@@ -10,12 +11,12 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from sessions_backend import budget, health
+from sessions_backend import budget, failover, health
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.stores.base import Replacement, Stored
 from sessions_backend.stores.lookups import Lookups, lookups
-from tests.servers import Valkey
+from tests.servers import Valkey, wait_until
 from tests.sessions_backend.conftest import BUDGET_MS, caches_with
 from tests.sessions_backend.misbehaving import (
     CLOSE,
@@ -398,6 +399,20 @@ class TestALostReply:
         # Not asked again: a second answer would say that there was nothing.
         with pytest.raises(StorageUnavailable):
             store.take(key)
+
+    @override_settings(SESSION_STRICT=False)
+    def test_of_a_rotation_goes_on_under_the_new_id(self, proxy, session, redis_client):
+        request = opened(session)
+        request["cart"]["b"] = 1
+        former = f"mario_session:{request.session_key}"
+        proxy.mode = SWALLOW
+
+        request.cycle_key()
+
+        new = f"mario_session:{request.session_key}"
+        wait_until(lambda: failover.status()["journal"]["changes"] == 0)
+        assert json.loads(redis_client.get(new))["cart"] == {"a": 1, "b": 1}
+        assert not redis_client.exists(former)
 
 
 class TestNameLookUps:
