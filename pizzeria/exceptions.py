@@ -9,6 +9,7 @@ PizzeriaError
 +- OrderRefused          what is in the cart cannot be ordered
 |  +- EmptyOrder
 |  +- KeyReused          the idempotency key names another order
+|  +- LoggedOut          the session has ended before the order was placed
 +- TooMuchKept           there is a limit to what is kept
 |  +- AddressBookFull
 |  +- TooManyFavourites
@@ -97,6 +98,11 @@ class KeyReused(OrderRefused):
             "A new order needs a new key.",
             order=order,
         )
+
+
+class LoggedOut(OrderRefused):
+    code = "logged_out"
+    message = "You were logged out meanwhile, so nothing was ordered."
 
 
 class TooMuchKept(PizzeriaError):

@@ -23,6 +23,7 @@ from pizzeria.exceptions import (
     Conflict,
     EmptyOrder,
     KeyReused,
+    LoggedOut,
     PizzaSoldOut,
     PizzeriaError,
 )
@@ -188,6 +189,9 @@ def _place_order(request: SignedInRequest) -> HttpResponse:
             "What is in your cart now is kept for the next one.",
         )
         return _see_other(reverse("order_detail", args=[reused.extra["order"]]))
+    except LoggedOut as refusal:
+        messages.error(request, refusal.message)
+        return _see_other("checkout")
     except (Conflict, PizzaSoldOut) as refusal:
         return _show_form_again(request, form, refusal)
     if form.cleaned_data["remember"]:

@@ -13,12 +13,17 @@ from django.test import Client
 
 from mario.identity import jwks, validator
 from mario.identity.models import Identity
+from pizzeria.menu.models import Pizza
+from pizzeria.orders import services
+from pizzeria.orders.announcing import announce
+from pizzeria.orders.models import Order
 from sessions_backend import failover, index, operators
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import StorageUnavailable
 from sessions_backend.signals import session_ended
 from tests.mario.identity.issuer import Issuer
 from tests.mario.identity.test_login import begin, come_back, log_in
+from tests.pizzeria.conftest import CHECKOUT
 from tests.servers import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -117,6 +122,37 @@ class TestHere:
             under_way.save()
         assert redis_client.keys(KEYS) == []
         assert session_key in ended
+
+    @pytest.mark.parametrize("whose", ["the browser's", "a bearer's"])
+    def test_lets_an_order_under_way_be_none(
+        self, client, issuer: Issuer, session_key, monkeypatch, whose
+    ):
+        pizza = Pizza.objects.create(name="Margherita", base_price="12.99")
+        client.post("/cart/add/", {"pizza": pizza.pk, "size": "small"})
+        another_tab = Client()
+        another_tab.cookies = client.cookies
+
+        def logged_out_meanwhile(*args, **kwargs):
+            monkeypatch.setattr(services, "announce", announce)
+            another_tab.post("/auth/logout")
+            announce(*args, **kwargs)
+
+        monkeypatch.setattr(services, "announce", logged_out_meanwhile)
+        if whose == "the browser's":
+            answer = client.post("/checkout/", CHECKOUT)
+        else:
+            token = issuer.sign(issuer.claims())
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = Client().post(
+                "/api/orders/", CHECKOUT, "application/json", headers=headers
+            )
+
+        assert not Order.objects.exists()
+        if whose == "the browser's":
+            assert answer["location"] == "/checkout/"
+            assert client.get("/checkout/")["location"].startswith("/auth/login")
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (400, "logged_out")
 
     def test_is_no_link(self, client, session_key):
         assert client.get("/auth/logout").status_code == 405
