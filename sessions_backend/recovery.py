@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from math import inf
 
 from sessions_backend import budget, conf, health, names
 from sessions_backend.breaker import Breaker
@@ -123,7 +124,8 @@ class Recovery:
         """
         self._has_moved = False
         written = self._copies.written_since(time.monotonic() - _LAST_WRITES_SECONDS)
-        stored = finish(self._redis.load_many(list(written)))
+        with budget.of_seconds(_WORK_SECONDS):
+            stored = finish(self._redis.load_many(list(written)))
         lost = 0
         for raw, present in zip(written.values(), stored, strict=True):
             if not isinstance(present, Stored) or present.raw != raw:
@@ -206,22 +208,20 @@ class Recovery:
         """Tell Redis what it can still be told before this process ends."""
         if not len(self._journal):
             return
-        with budget.of_seconds(seconds):
-            try:
-                self._return()
-            except StorageUnavailable:
-                logger.error(  # noqa: TRY400  # how it failed is known
-                    "Redis is still away: changes of %d sessions are lost with "
-                    "this process.",
-                    len(self._journal),
-                )
+        try:
+            self._return(until=time.monotonic() + seconds)
+        except StorageUnavailable:
+            logger.error(  # noqa: TRY400  # how it failed is known
+                "Redis could not be told in time: changes of %d sessions are lost "
+                "with this process.",
+                len(self._journal),
+            )
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._probe()
-                with budget.of_seconds(_WORK_SECONDS):
-                    self._return()
+                self._return()
             except StorageUnavailable:
                 pass  # still away, or away again
             except Exception:  # the outermost edge of a thread
@@ -253,8 +253,13 @@ class Recovery:
             with budget.of_seconds(conf.load().budget_seconds):
                 finish(self._redis.load(key))
 
-    def _return(self) -> None:
-        """Bring everything back, and let requests ask Redis again."""
+    def _return(self, *, until: float = inf) -> None:
+        """
+        Bring everything back, and let requests ask Redis again.
+
+        :raises StorageUnavailable: if Redis is still away, or away again, or if it
+            takes longer than `until`, a moment of the monotonic clock
+        """
         was_away = self._breaker.is_open
         with budget.of_seconds(_STEP_SECONDS):
             is_emptied = self.is_of_another(finish(self._redis.marker()))
@@ -272,6 +277,8 @@ class Recovery:
             logger.info("Redis is back.")
         blocking = Blocking(self._redis)
         for key in self._journal.changed_keys():
+            if time.monotonic() >= until:
+                raise StorageUnavailable("Redis is too slow.")
             with budget.of_seconds(_STEP_SECONDS):
                 self._journal.settle(key, blocking, is_emptied=is_emptied)
         if self._is_refusing:
@@ -337,8 +344,7 @@ class Listener:
                 self._stopping.wait(PAUSE_SECONDS)
                 continue
             try:
-                with budget.of_seconds(_LISTEN_SECONDS + 5):
-                    self._listen()
+                self._listen()
             except StorageUnavailable:
                 self._stopping.wait(PAUSE_SECONDS)
             except Exception:  # the outermost edge of a thread
@@ -349,7 +355,8 @@ class Listener:
         place = self._recovery.place
         if place is None:
             # From here on: what ended before was never copied by this process.
-            place = finish(self._redis.last_ended())
+            with budget.of_seconds(PROBE_SECONDS):
+                place = finish(self._redis.last_ended())
         while not self._stopping.is_set():
             self._recovery.place = place
             with budget.of_seconds(_LISTEN_SECONDS + 5):
