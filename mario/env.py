@@ -272,6 +272,28 @@ class Environment(BaseSettings):
         description="What the `type` of every event starts with.",
     )
 
+    kitchen_waiting_minutes: int = Field(
+        default=8,
+        ge=1,
+        le=240,
+        description="From this age on the kitchen's board asks to hurry.",
+    )
+    kitchen_late_minutes: int = Field(
+        default=12, ge=1, le=240, description="From this age on it calls an order late."
+    )
+    delivery_waiting_minutes: int = Field(
+        default=10,
+        ge=1,
+        le=240,
+        description="Ready for so long, and the drivers' board asks to hurry.",
+    )
+    delivery_late_minutes: int = Field(
+        default=15,
+        ge=1,
+        le=240,
+        description="Ready for so long, and it calls an order late.",
+    )
+
     mail_server: Annotated[str, _url("smtp", "smtp+tls", "smtps")] | None = Field(
         default=None,
         description="Where `manage.py send_mails` hands over what customers are told "

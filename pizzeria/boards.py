@@ -48,4 +48,6 @@ class Board:
             return self.show(request, HTTPStatus.CONFLICT)
         if request.htmx:
             return self.show(request)
-        return HttpResponseRedirect(resolve_url(self.page), status=HTTPStatus.SEE_OTHER)
+        query = request.GET.urlencode()
+        board = resolve_url(self.page) + (f"?{query}" if query else "")
+        return HttpResponseRedirect(board, status=HTTPStatus.SEE_OTHER)

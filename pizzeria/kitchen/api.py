@@ -3,7 +3,7 @@ from typing import Any
 
 from django.http import Http404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -14,13 +14,15 @@ from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
 from pizzeria.fields import WholeNumberField, WordField
 from pizzeria.kitchen import services
-from pizzeria.kitchen.board import STAGES, average_wait, board
-from pizzeria.kitchen.forms import KITCHEN_STEPS
+from pizzeria.kitchen.board import average_wait, board, orders_at
+from pizzeria.kitchen.forms import KITCHEN_STEPS, StationForm
 from pizzeria.kitchen.models import MAX_CAPACITY
+from pizzeria.menu.models import Category
 from pizzeria.orders.api import OrderSerializer, person_of
-from pizzeria.orders.models import Order, OrderLine
+from pizzeria.orders.models import Order, OrderLine, OrderQuerySet
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
+from pizzeria.queries import read_query
 from pizzeria.roles import COOK, OVERSEE
 
 
@@ -138,7 +140,19 @@ class KitchenCapacity(APIView):
 @extend_schema(
     tags=["kitchen"],
     summary="What the kitchen has to do",
-    responses={200: OrderSerializer(many=True), **_NOT_IN},
+    parameters=[
+        OpenApiParameter(
+            "station",
+            str,
+            enum=Category.values,
+            description="Only orders with such a pizza; they come whole.",
+        )
+    ],
+    responses={
+        200: OrderSerializer(many=True),
+        **documented(HTTPStatus.BAD_REQUEST),
+        **_NOT_IN,
+    },
 )
 class KitchenOrders(generics.ListAPIView[Order]):
     """What waits, then what is in the oven, then what is ready; each oldest first."""
@@ -146,11 +160,11 @@ class KitchenOrders(generics.ListAPIView[Order]):
     permission_classes = [IsAuthenticated, MayCook]
     serializer_class = OrderSerializer
     # The names of the three states happen to sort as the stages follow each other.
-    queryset = (
-        Order.objects.filter(status__in=STAGES)
-        .with_lines()
-        .order_by("status", "placed_at", "id")
-    )
+
+    def get_queryset(self) -> OrderQuerySet:
+        asked = read_query(StationForm, self.request).cleaned_data
+        orders = orders_at(asked["station"]).with_lines()
+        return orders.order_by("status", "placed_at", "id")
 
 
 class KitchenOrderStatus(APIView):

@@ -5,10 +5,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Sum
 
 from pizzeria.kitchen.models import Kitchen
-from pizzeria.orders.models import Order, OrderLine
+from pizzeria.menu.models import Category
+from pizzeria.orders.models import Order, OrderLine, OrderQuerySet
 from pizzeria.orders.transitions import Fulfilment, Status, next_on_main_path
 from pizzeria.roles import COOK, OVERSEE
 
@@ -21,14 +22,22 @@ _ORDERS_MEASURED = 20
 _ALL_DAY_ROWS = 24
 
 
-def board(*, now: datetime, actor: User | None = None) -> dict[str, Any]:
-    """Say what the board shows at this moment."""
-    counts = _counts()
-    columns = [_column(stage, now, counts) for stage in STAGES]
+def board(
+    *, now: datetime, actor: User | None = None, station: str = ""
+) -> dict[str, Any]:
+    """
+    Say what the board shows at this moment.
+
+    A station makes one kind of pizza, and sees only the part of an order that is its.
+    """
+    counts = _counts(station)
+    columns = [_column(stage, now, counts, station) for stage in STAGES]
     return {
+        "station": station,
+        "stations": Category.choices,
         "columns": columns,
         "cancelled": _cancelled(now),
-        "all_day": all_day(),
+        "all_day": all_day(station),
         "capacity": Kitchen.the_one().capacity,
         "cooking_count": counts[Status.COOKING],
         "can_set_capacity": actor is not None and actor.has_perm(OVERSEE),
@@ -36,13 +45,21 @@ def board(*, now: datetime, actor: User | None = None) -> dict[str, Any]:
     }
 
 
-def all_day() -> list[Any]:
+def all_day(station: str = "") -> list[Any]:
     """Count the pizzas that are still to be made, over all orders."""
-    to_make = OrderLine.objects.filter(
+    to_make = _lines(station).filter(
         order__status__in=[Status.CONFIRMED, Status.COOKING], ticked_at=None
     )
     rows = to_make.values("name").annotate(count=Sum("quantity"))
     return list(rows.order_by("-count", "name")[:_ALL_DAY_ROWS])
+
+
+def orders_at(station: str) -> OrderQuerySet:
+    """Narrow down to orders that a station has a part in; to none without one."""
+    orders = Order.objects.filter(status__in=STAGES)
+    if not station:
+        return orders
+    return orders.filter(Exists(_lines(station).filter(order=OuterRef("pk"))))
 
 
 def age_of(minutes: int) -> str:
@@ -60,22 +77,31 @@ def average_wait() -> timedelta | None:
     return sum(waits, timedelta()) / len(waits) if waits else None
 
 
-def _counts() -> dict[str, int]:
-    counted = (
-        Order.objects.filter(status__in=STAGES)
-        .order_by()
-        .values_list("status")
-        .annotate(Count("pk"))
-    )
+def _lines(station: str) -> QuerySet[OrderLine]:
+    lines = OrderLine.objects.all()
+    return lines.filter(pizza__category=station) if station else lines
+
+
+def _counts(station: str) -> dict[str, int]:
+    by_status = orders_at(station).order_by().values_list("status")
+    counted = by_status.annotate(Count("pk"))
     return {stage.value: 0 for stage in STAGES} | dict(counted)
 
 
-def _column(stage: Status, now: datetime, counts: dict[str, int]) -> dict[str, Any]:
-    orders = Order.objects.filter(status=stage).select_related(
-        "cooked_by", "readied_by"
+def _column(
+    stage: Status, now: datetime, counts: dict[str, int], station: str
+) -> dict[str, Any]:
+    orders = orders_at(station).filter(status=stage)
+    if station:
+        orders = orders.annotate(pizzas_in_all=Sum("lines__quantity"))
+    shown = list(
+        _first_to_see(orders, stage)
+        .select_related("cooked_by", "readied_by")
+        .prefetch_related(Prefetch("lines", _lines(station)))
     )
-    shown = list(_first_to_see(orders, stage).prefetch_related("lines"))
     for order in shown:
+        if station:
+            order.elsewhere = vars(order)["pizzas_in_all"] - order.pizza_count
         order.age_minutes = int((now - order.placed_at).total_seconds() // 60)
         order.age = "done" if stage is Status.READY else age_of(order.age_minutes)
         order.next_status = next_on_main_path(

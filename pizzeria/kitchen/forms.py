@@ -1,6 +1,7 @@
 from django import forms
 
 from pizzeria.kitchen.models import MAX_CAPACITY
+from pizzeria.menu.models import Category
 from pizzeria.orders.transitions import Status
 
 # What the kitchen does with an order; the last two hand it out and take a step back.
@@ -8,6 +9,10 @@ KITCHEN_STEPS = [
     (status.value, status.label)
     for status in (Status.COOKING, Status.READY, Status.DELIVERED, Status.CONFIRMED)
 ]
+
+
+class StationForm(forms.Form):
+    station = forms.ChoiceField(choices=Category.choices, required=False)
 
 
 class AdvanceForm(forms.Form):

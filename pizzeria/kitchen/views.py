@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -8,14 +10,26 @@ from pizzeria.kitchen import services
 from pizzeria.kitchen.board import board
 from pizzeria.kitchen.forms import AdvanceForm, CapacityForm, TickForm
 from pizzeria.kitchen.models import MAX_CAPACITY
+from pizzeria.menu.models import Category
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
 from pizzeria.roles import COOK, OVERSEE
 
+
+def _shown(request: SignedInRequest) -> dict[str, Any]:
+    station = request.GET.get("station", "")
+    if station not in Category.values:
+        station = ""
+    # What is sent from the board comes back to the same station.
+    query = f"?station={station}" if station else ""
+    shown = board(now=timezone.now(), actor=request.user, station=station)
+    return shown | {"query": query}
+
+
 _BOARD = Board(
     page="kitchen_board",
     template="kitchen/kitchen_board.html",
-    context=lambda request: board(now=timezone.now(), actor=request.user),
+    context=_shown,
 )
 
 

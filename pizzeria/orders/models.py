@@ -129,6 +129,7 @@ class Order(models.Model):
     age_minutes: int
     age: str
     next_status: Status | None
+    elsewhere: int
 
     class Meta:
         ordering = ["-placed_at", "-id"]

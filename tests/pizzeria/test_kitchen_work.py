@@ -1,5 +1,6 @@
 """What cooks and managers do beside bringing orders on: ticks, undo, places, notes."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from django.utils import timezone
 from pizzeria.events.models import OutboxEvent
 from pizzeria.kitchen.board import all_day, board
 from pizzeria.kitchen.models import Kitchen
+from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order, place_order
@@ -45,6 +47,65 @@ def move(order, actor, *stages):
 def tick(client, order, line, is_ticked=True):
     data = {"is_ticked": "on"} if is_ticked else {}
     return client.post(f"/kitchen/{order.pk}/lines/{line.pk}/tick/", data)
+
+
+class TestStations:
+    @pytest.fixture
+    def meat(self, peach, menu, margherita):
+        """An order for two stations."""
+        pizza = Pizza.objects.filter(category="meat").earliest("pk")
+        lines = [cart_line(pizza, "a", quantity=2), cart_line(margherita, "b")]
+        return place_order(
+            customer=peach, lines=lines, contact=CONTACT, placed_at=FRIDAY_EVENING
+        )
+
+    def test_see_their_part_of_an_order(self, kitchen, meat, order_of, toad):
+        order_of(toad)
+
+        page = kitchen.get("/kitchen/?station=meat").text
+
+        tickets = re.findall(r'data-ticket="(\d+)"', page)
+        assert tickets == [str(meat.pk)]
+        assert "× Margherita" not in page
+        assert "and 1 more pizza elsewhere" in page
+        assert all_day("meat")[0]["count"] == 2
+
+    @pytest.mark.parametrize("station", ["", "?station=", "?station=%00", "?station=x"])
+    def test_are_one_view_beside_whole_orders(self, kitchen, meat, station):
+        page = kitchen.get(f"/kitchen/{station}").text
+
+        assert "× Margherita" in page
+        assert "elsewhere" not in page
+
+    def test_stay_where_they_are_after_a_step(self, kitchen, meat):
+        path = f"/kitchen/{meat.pk}/advance/?station=meat"
+        page = kitchen.get("/kitchen/?station=meat").text
+        assert f'action="{path}"' in page
+        assert 'hx-get="/kitchen/?station=meat"' in page
+
+        answer = kitchen.post(path, {"to": "cooking"})
+
+        assert answer["location"] == "/kitchen/?station=meat"
+
+    def test_cost_as_many_queries_as_whole_orders(
+        self, meat, django_assert_num_queries
+    ):
+        with django_assert_num_queries(8):
+            board(now=FRIDAY_EVENING)
+        with django_assert_num_queries(8):
+            board(now=FRIDAY_EVENING, station="meat")
+
+    def test_are_asked_for_in_the_api(self, api_of, luigi, meat, order_of, toad):
+        other = order_of(toad)
+        api = api_of(luigi)
+
+        def numbers(query):
+            answer = api.get(f"/api/kitchen/orders/{query}").json()
+            return {order["id"] for order in answer["results"]}
+
+        assert numbers("") == {meat.pk, other.pk}
+        assert numbers("?station=meat") == {meat.pk}
+        assert api.get("/api/kitchen/orders/?station=x").status_code == 400
 
 
 class TestTicks:
