@@ -112,9 +112,8 @@ def forget() -> None:
 def _who(request: HttpRequest) -> list[str]:
     found = [f"address {network_of(client_address(request))}"]
     # A session that cannot be reached is no reason to keep anybody from the login.
-    if settings.SESSION_COOKIE_NAME in request.COOKIES and login_session.is_available(
-        request.session
-    ):
+    session = request.session
+    if session.session_key and login_session.is_available(session):
         user = getattr(request, "user", None)
         if user is not None and user.is_authenticated:
             found.append(f"user {user.pk}")

@@ -199,11 +199,19 @@ class TestEnding:
 class TestTheApi:
     PATH = "/api/account/sessions/"
 
-    def call(self, issuer: Issuer, method: str, path: str = PATH, **claims):
+    def call(
+        self,
+        issuer: Issuer,
+        method: str,
+        path: str = PATH,
+        address: str = "192.0.2.7",
+        **claims,
+    ):
         wanted = {"auth_time": int(time.time()), "scope": "openid account", **claims}
         token = issuer.sign(issuer.claims(**wanted))
         headers = {"Authorization": f"Bearer {token}"}
-        return Client().generic(method, path, headers=headers)
+        browser = Client(headers=headers, REMOTE_ADDR=address)
+        return browser.generic(method, path)
 
     def test_lists_the_same(self, issuer: Issuer, laptop, phone):
         found = self.call(issuer, "GET").json()
@@ -245,6 +253,18 @@ class TestTheApi:
         assert answer["Retry-After"]
         assert answer.json()["extra"]["retry_after_seconds"] > 0
 
+    def test_is_limited_for_a_person_wherever_they_call_from(
+        self, issuer: Issuer, laptop, settings
+    ):
+        settings.RATE_LIMITS = {**settings.RATE_LIMITS, "account": (1, 3600)}
+
+        statuses = [
+            self.call(issuer, "DELETE", address=f"192.0.2.{number}").status_code
+            for number in range(2)
+        ]
+
+        assert statuses == [200, 429]
+
     def test_is_for_who_is_logged_in(self):
         assert Client().get(self.PATH).status_code == 401
 
@@ -276,6 +296,16 @@ class TestTheStaff:
 
         assert not is_in(chef)
         assert is_in(manager)
+
+    def test_is_logged_out_by_a_manager_who_has_logged_in_lately(self, manager, chef):
+        form = self.form_of(manager)
+        grow_old(manager)
+
+        answer = manager.post("/account/staff/end/", form)
+
+        assert answer["Location"].startswith("/auth/login?")
+        assert "max_age=300" in answer["Location"]
+        assert is_in(chef)
 
     def test_is_not_shown_to_others(self, manager, chef):
         form = self.form_of(manager)

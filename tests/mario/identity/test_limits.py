@@ -32,7 +32,13 @@ def ask(path: str = "/auth/login", *, address: str = "192.0.2.1", **headers: str
 
 class TestTooMany:
     @pytest.mark.parametrize(
-        "path", ["/auth/login", "/auth/callback", "/auth/frontchannel-logout"]
+        "path",
+        [
+            "/auth/login",
+            "/auth/register",
+            "/auth/callback",
+            "/auth/frontchannel-logout",
+        ],
     )
     def test_get_a_page_that_says_when_to_come_back(self, issuer: Issuer, path):
         answers = [ask(path).status_code for _ in range(3)]

@@ -422,6 +422,17 @@ class TestByTheBackChannel:
         assert redis_client.keys(KEYS) == []
 
 
+    def test_works_where_every_page_asks_for_a_login(
+        self, issuer: Issuer, session_key, redis_client, settings
+    ):
+        demanding = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, demanding]
+
+        assert Client().get("/menu/").status_code == 302
+        assert tell(logout_token(issuer)).status_code == 200
+        assert redis_client.keys(KEYS) == []
+
+
 FORGED: dict[int, dict[str, Any]] = {
     64: {"header": {"alg": "RS512"}},
     65: {"iss": "http://another/realms/pyneuro"},
