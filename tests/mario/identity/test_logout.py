@@ -421,7 +421,6 @@ class TestByTheBackChannel:
         assert answer.status_code == 200
         assert redis_client.keys(KEYS) == []
 
-
     def test_works_where_every_page_asks_for_a_login(
         self, issuer: Issuer, session_key, redis_client, settings
     ):
