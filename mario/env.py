@@ -272,6 +272,11 @@ class Environment(BaseSettings):
         description="What the `type` of every event starts with.",
     )
 
+    shop_phone: str = Field(
+        default="+1 202 555 0100",
+        pattern=r"\+?[0-9][0-9 ()./-]{4,24}",
+        description="Whom customers call; at the foot of every page.",
+    )
     kitchen_waiting_minutes: int = Field(
         default=8,
         ge=1,

@@ -1,7 +1,8 @@
-"""How people hear of their orders when they do not look."""
+"""How people hear of their orders when they do not look, and reach the restaurant."""
 
 from mario.settings.base import env
 
+SHOP_PHONE = env.shop_phone
 # Off without a server; see `manage.py send_mails`.
 MAIL_SERVER = env.mail_server
 MAIL_FROM = env.mail_from

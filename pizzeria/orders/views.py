@@ -1,5 +1,6 @@
 from http import HTTPStatus
 
+from django.conf import settings
 from django.contrib import messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
@@ -91,7 +92,8 @@ def order_cancel(request: SignedInRequest, order_id: int) -> HttpResponse:
         # To its customer an order that cooks is beyond cancelling, not forbidden.
         messages.warning(
             request,
-            f"Order {order.pk} cannot be cancelled any more. Please call us.",
+            f"Order {order.pk} cannot be cancelled any more. Please call "
+            f"{settings.SHOP_PHONE}.",
         )
         order = _visible(request, order_id)
         return _show_order(request, order, HTTPStatus.CONFLICT)

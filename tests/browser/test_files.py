@@ -38,6 +38,13 @@ class TestErrorPages:
 
         assert 'class="btn' in page
 
+    @pytest.mark.parametrize("template", ERROR_PAGES)
+    def test_say_whom_to_call(self, template):
+        # In the same place on every page: the foot.
+        _, foot = render_to_string(template).split("<footer", 1)
+
+        assert 'Help: <a class="phone" href="tel:+12025550100">' in foot
+
 
 class TestTokens:
     """Colours, read from the stylesheet and computed as WCAG 2.2 says."""

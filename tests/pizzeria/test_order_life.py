@@ -202,6 +202,7 @@ class TestCancel:
 
         assert page.status_code == answer.status_code == 409
         assert "cannot be cancelled any more" in page.content.decode()
+        assert "Please call +1 202 555 0100." in page.content.decode()
         assert answer.json()["code"] == "status_conflict"
         assert answer.json()["extra"] == {"order": order.pk, "status": status}
         assert Order.objects.get().status == status

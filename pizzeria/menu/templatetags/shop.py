@@ -41,6 +41,14 @@ def asset(path: str) -> str:
 
 
 @register.simple_tag
+def shop_phone() -> SafeString:
+    """The restaurant's number, to be called with a tap."""
+    number = settings.SHOP_PHONE
+    dialled = "".join(sign for sign in number if sign in "+0123456789")
+    return format_html('<a class="phone" href="tel:{}">{}</a>', dialled, number)
+
+
+@register.simple_tag
 def ago(moment: datetime | None, now: datetime | None = None) -> SafeString | str:
     """
     How long ago something happened, with the exact time on hover.
