@@ -148,7 +148,7 @@ class TestWhoComesAtTheSameMoment:
         session = SessionStore(client.session.session_key)
         login_session.link_again(session, issuer.claims())
 
-        assert redis_client.keys(KEYS) == [f"mario_session:{session.session_key}"]
+        assert len(redis_client.keys(KEYS)) == 1
         assert len(client.session["cart"]) == 2
 
     def test_a_bearer_of_somebody_else_with_the_same_sid_gets_nothing(

@@ -11,6 +11,13 @@ from pizzeria.menu.models import Pizza
 from tests.mario.identity.issuer import Issuer
 from tests.mario.identity.test_bearer import TestRefusal as _Refusal
 from tests.mario.identity.test_bearer import TestSharedSession as _SharedSession
+from tests.mario.identity.test_found_sessions import (
+    TestTheEndOfItsLogin as _TheEndOfItsLogin,
+)
+from tests.mario.identity.test_found_sessions import (
+    TestWhoComesAtTheSameMoment as _WhoComesAtTheSameMoment,
+)
+from tests.mario.identity.test_found_sessions import token  # noqa: F401  # a fixture
 from tests.mario.identity.test_login import log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,6 +42,14 @@ class TestSharedSession(_SharedSession):
 
 
 class TestRefusal(_Refusal):
+    pass
+
+
+class TestTheEndOfItsLogin(_TheEndOfItsLogin):
+    pass
+
+
+class TestWhoComesAtTheSameMoment(_WhoComesAtTheSameMoment):
     pass
 
 
