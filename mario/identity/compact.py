@@ -58,9 +58,16 @@ def read(
 
 
 def read_stored(token: str) -> Claims:
-    """Read a token of the session again, which was verified when it was put there."""
+    """
+    Read a token of the session again, which was verified when it was put there.
+
+    :raises InvalidToken: if somebody has edited it since
+    """
     payload = _parts(token).split(b".")[1]
-    return parse(urlsafe_b64decode(payload + b"=="))
+    try:
+        return parse(urlsafe_b64decode(payload + b"=="))
+    except ValueError as error:
+        raise InvalidToken("its payload is no base64url") from error
 
 
 def parse(text: bytes) -> Claims:

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.cookies import Morsel
@@ -21,9 +22,12 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import URLResolver, get_resolver
+from django.urls import URLResolver, get_resolver, reverse
 
+from sessions_backend import operators
 from tests.mario.identity.conftest import issuer  # noqa: F401  # a fixture
+from tests.mario.identity.issuer import Issuer
+from tests.mario.identity.test_login import log_in
 from tests.markup import problems_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -263,6 +267,39 @@ def test_every_response_has_its_headers(found):
     wrong = crawl(found, is_secure=settings.SESSION_COOKIE_SECURE)
 
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.django_db
+def test_no_response_and_no_log_shows_a_token(
+    found,
+    issuer: Issuer,  # noqa: F811  # the fixture
+    caplog,
+):
+    """Tokens stay on the server (ASVS 10.1.1), also before whoever may see all."""
+    caplog.set_level("DEBUG")
+    browser = Client(raise_request_exception=False)
+    roles: Any = {"realm_access": {"roles": ["admin", "manager"]}}
+    log_in(browser, issuer, auth_time=int(time.time()), **roles)
+    session = browser.session
+    record = operators.read(session.session_key or "")
+    assert record is not None
+    own = reverse("admin:sessions_backend_session_change", args=[record.handle])
+    assert b"refresh_token" in browser.get(own).content
+    secrets = [
+        value.encode()
+        for value in (session.session_key, *session["tokens"].values())
+        if isinstance(value, str) and value != "Bearer"
+    ]
+    assert len(secrets) == 4
+
+    shown = []
+    for address in [own, *(address for address, _ in found)]:
+        response: Any = browser.get(address)
+        content = b"".join(response) if response.streaming else response.serialize()
+        shown += [address for secret in secrets if secret in content]
+
+    assert shown == []
+    assert not [secret for secret in secrets if secret.decode() in caplog.text]
 
 
 @pytest.mark.django_db

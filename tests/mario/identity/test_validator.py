@@ -361,6 +361,15 @@ class TestRefreshedIdToken:
         with pytest.raises(InvalidToken):
             validator.refreshed_id_token(new, former=former, access_token="x")
 
+    @pytest.mark.parametrize("edited", ["", "x", "aaaa.a.aaaa", "aaaa.aaaa.aaaa"])
+    def test_after_one_that_somebody_has_edited_is_refused(
+        self, issuer: Issuer, edited
+    ):
+        _, new = self.tokens(issuer)
+
+        with pytest.raises(InvalidToken):
+            validator.refreshed_id_token(new, former=edited, access_token="x")
+
 
 class TestRecentLogin:
     def test_is_told_by_auth_time(self, issuer: Issuer):
