@@ -49,12 +49,22 @@ class ChangeSerializer(serializers.Serializer[Any]):
     direction = serializers.ChoiceField(["up", "down", "same"])
 
 
+class PizzaOfTodaySerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    pizzas = serializers.IntegerField(source="numbers.pizzas")
+    orders = serializers.IntegerField(source="numbers.orders")
+    revenue = serializers.DecimalField(14, 2, source="numbers.revenue")
+
+
 class OverviewSerializer(serializers.Serializer[Any]):
     now = serializers.DateTimeField()
     today = NumbersSerializer()
     yesterday = NumbersSerializer(help_text="Up to the same time of day.")
     orders_change = ChangeSerializer()
     revenue_change = ChangeSerializer()
+    last_week = NumbersSerializer(help_text="That day up to the same time.")
+    week_change = ChangeSerializer(help_text="Of the revenue.")
+    pizzas = PizzaOfTodaySerializer(many=True, help_text="Most revenue first.")
     active = serializers.DictField(child=serializers.IntegerField())
     active_count = serializers.IntegerField()
     delivery = NumbersSerializer(help_text="What drivers brought today.")
@@ -70,11 +80,7 @@ class SpanSerializer(serializers.Serializer[Any]):
     numbers = NumbersSerializer()
 
 
-class SoldPizzaSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    pizzas = serializers.IntegerField(source="numbers.pizzas")
-    orders = serializers.IntegerField(source="numbers.orders")
-    revenue = serializers.DecimalField(14, 2, source="numbers.revenue")
+class SoldPizzaSerializer(PizzaOfTodaySerializer):
     average_price = serializers.DecimalField(14, 2)
     share = serializers.FloatField()
 

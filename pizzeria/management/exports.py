@@ -47,6 +47,13 @@ def pizzas_csv(report: dict[str, Any]) -> str:
     return _written(rows)
 
 
+def hours_csv(report: dict[str, Any]) -> str:
+    rows: list[Iterable[Any]] = [("weekday", "hour", "orders")]
+    for row in report["heat"]:
+        rows += [(row["weekday"], x["hour"], x["orders"]) for x in row["cells"]]
+    return _written(rows)
+
+
 def _written(rows: Iterable[Iterable[Any]]) -> str:
     text = StringIO()
     csv.writer(text).writerows([_cell(value) for value in row] for row in rows)

@@ -33,6 +33,7 @@ ACTIVE = (
     Status.DELIVERING,
 )
 MOST_PEOPLE = 10
+BEST_OF_TODAY = 5
 # Names that were sold in one period; a menu that changes daily has many.
 MOST_PIZZAS = 100
 WEEKDAYS = tuple(calendar.day_name)
@@ -63,15 +64,17 @@ class Change:
 
 def overview(*, now: datetime) -> dict[str, Any]:
     """
-    Say how today goes, beside yesterday up to the same time of day.
+    Say how today goes, beside yesterday and a week ago up to the same time of day.
 
-    Four queries: today, yesterday, the active orders, and today's deliveries.
+    Six queries: the three days, the active orders, deliveries and pizzas of today.
     """
     today = local_day(now)
     begins_at = midnight(today)
-    yesterday = midnight(today - timedelta(days=1))
     so_far = _only(count_between(Kind.DAY, begins_at, now + timedelta(seconds=1)))
-    before = _only(count_between(Kind.DAY, yesterday, yesterday + (now - begins_at)))
+    before, last_week = (
+        _only(count_between(Kind.DAY, day, day + (now - begins_at)))
+        for day in (midnight(today - timedelta(days=ago)) for ago in (1, 7))
+    )
     active = dict.fromkeys(ACTIVE, 0) | {
         Status(row["status"]): row["n"]
         for row in Order.objects.filter(status__in=ACTIVE)
@@ -80,12 +83,19 @@ def overview(*, now: datetime) -> dict[str, Any]:
         .annotate(n=Count("pk"))
     }
     drivers = _only(count_between(Kind.DRIVER, begins_at, now + timedelta(seconds=1)))
+    sold = count_between(Kind.PIZZA, begins_at, now + timedelta(seconds=1), KEY)
     return {
         "now": now,
         "today": so_far,
         "yesterday": before,
         "orders_change": Change.between(so_far.orders, before.orders),
         "revenue_change": Change.between(so_far.revenue, before.revenue),
+        "last_week": last_week,
+        "week_change": Change.between(so_far.revenue, last_week.revenue),
+        "pizzas": [
+            {"name": name, "numbers": numbers}
+            for name, numbers in _ranked(sold)[:BEST_OF_TODAY]
+        ],
         "active": active,
         "active_count": sum(active.values()),
         "delivery": drivers,
@@ -262,6 +272,13 @@ def say_change(what: str, change: Change, period: Period) -> str:
         return f"{what} stayed as in {span}"
     verb = "rose" if change.percent > 0 else "fell"
     return f"{what} {verb} {abs(change.percent)} % against {span}"
+
+
+def say_week(change: Change) -> str:
+    """Say beside today's revenue how it stands against the same day a week ago."""
+    if change.percent is None:
+        return "nothing sold a week ago by this time"
+    return f"{change.percent:+d} % against a week ago by this time"
 
 
 def say_best(pizzas: list[dict[str, Any]]) -> str:

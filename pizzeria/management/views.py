@@ -9,11 +9,11 @@ from django.views.decorators.http import require_safe
 
 from pizzeria.access import SignedInRequest, login_required
 from pizzeria.management import figures
-from pizzeria.management.exports import pizzas_csv, sales_csv
+from pizzeria.management.exports import hours_csv, pizzas_csv, sales_csv
 from pizzeria.management.forms import PeriodForm
 from pizzeria.roles import VIEW_FIGURES
 
-_EXPORTS = {"sales": sales_csv, "pizzas": pizzas_csv}
+_EXPORTS = {"sales": sales_csv, "pizzas": pizzas_csv, "hours": hours_csv}
 
 
 @require_safe
@@ -23,7 +23,12 @@ def management_dashboard(request: SignedInRequest) -> HttpResponse:
     template = "management/management_dashboard.html"
     if request.htmx:
         template += "#figures"
-    context = {**figures.overview(now=timezone.now()), "zone": settings.TIME_ZONE}
+    report = figures.overview(now=timezone.now())
+    context = {
+        **report,
+        "zone": settings.TIME_ZONE,
+        "week_words": figures.say_week(report["week_change"]),
+    }
     return render(request, template, context)
 
 
@@ -74,8 +79,12 @@ def management_export(request: SignedInRequest, table: str) -> HttpResponse:
             form,
             figures.analytics(form.span, grouping="day"),
         )
-    report = figures.analytics(form.span, grouping=form.grouping_name)
-    span = report["period"]
+    span = form.span
+    report = (
+        figures.operations(span)
+        if table == "hours"
+        else figures.analytics(span, grouping=form.grouping_name)
+    )
     return HttpResponse(
         _EXPORTS[table](report),
         content_type="text/csv; charset=utf-8",

@@ -4,6 +4,7 @@ import csv
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from pizzeria.management import figures
+from pizzeria.management import api, figures, views
 from pizzeria.management.models import ClosedDay, Kind, Tally
 from pizzeria.management.periods import Period, local_day, midnight
 from pizzeria.management.services import DayNotOver, close_day, open_days
@@ -36,6 +37,15 @@ def at(year, month, day, hour, minute):
 
 
 NOW = at(2026, 11, 20, 12, 0)
+
+
+@pytest.fixture
+def at_noon(browser_of, daisy, monkeypatch):
+    """Daisy's window, on whose pages it is noon of a certain day."""
+    clock = SimpleNamespace(now=lambda: NOW)
+    for module in (views, api):
+        monkeypatch.setattr(module, "timezone", clock)
+    return browser_of(daisy)
 
 
 @pytest.fixture
@@ -189,6 +199,36 @@ class TestDefinitions:
 
         assert report["yesterday"].orders == 1
         assert report["orders_change"].percent == 100
+
+    def test_today_is_compared_with_a_week_ago_until_the_same_time(
+        self, finished, peach, at_noon
+    ):
+        finished(peach, at(2026, 11, 13, 11, 0))
+        finished(peach, at(2026, 11, 13, 20, 0))
+        finished(peach, at(2026, 11, 14, 11, 0))
+        finished(peach, at(2026, 11, 20, 11, 30))
+        finished(peach, at(2026, 11, 20, 11, 40))
+
+        report = figures.overview(now=NOW)
+
+        assert report["last_week"].orders == 1
+        assert figures.say_week(report["week_change"]).startswith("+100 % against")
+        assert "+100 % against a week ago by" in at_noon.get("/management/").text
+        api = at_noon.get("/api/management/overview/").json()
+        assert api["week_change"]["percent"] == 100
+
+    def test_today_names_what_is_wanted_most(self, finished, peach, at_noon):
+        finished(peach, at(2026, 11, 19, 11, 0))
+        assert "Most wanted today" not in at_noon.get("/management/").text
+        finished(peach, at(2026, 11, 20, 11, 30))
+        finished(peach, at(2026, 11, 20, 11, 40))
+
+        (pizza,) = figures.overview(now=NOW)["pizzas"]
+
+        assert (pizza["name"], pizza["numbers"].pizzas) == ("Margherita", 2)
+        assert "Most wanted today" in at_noon.get("/management/").text
+        (said,) = at_noon.get("/api/management/overview/").json()["pizzas"]
+        assert said["pizzas"] == 2
 
     def test_top_customers_ordered_twice_and_are_ranked_by_what_they_spent(
         self, some_days, peach
@@ -378,6 +418,14 @@ class TestExports:
         assert sales[0]["cancelled"] == "1"
         assert pizzas[0]["pizza"] == "Margherita"
         assert pizzas[0]["revenue"] == "50.67"
+
+    def test_tell_the_busy_hours(self, browser_of, daisy, some_days):
+        span = {"period": "custom", "start": "2026-11-17", "end": "2026-11-19"}
+
+        hours = self.rows(browser_of(daisy), "hours", **span)
+
+        assert {row["weekday"] for row in hours} == set(figures.WEEKDAYS)
+        assert sum(int(row["orders"]) for row in hours) == 3
 
     def test_are_no_formulas(self, browser_of, daisy, some_days):
         Tally.objects.all().delete()
