@@ -24,7 +24,7 @@ from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.http import HttpRequest
 
 from mario.identity import ended_logins, kept_tokens, people
-from mario.identity.exceptions import InvalidToken, SessionOfAnother
+from mario.identity.exceptions import InvalidToken, LoginEnded, SessionOfAnother
 from mario.identity.kept_tokens import KeptTokens
 from sessions_backend import budget, index
 from sessions_backend.exceptions import StorageUnavailable
@@ -70,7 +70,7 @@ def open_for_browser(
     that a bearer of the same login made earlier is taken over. One that cannot be
     reached now is left alone: the login begins anew without it.
 
-    :raises InvalidToken: if Keycloak has ended the login while it was on its way
+    :raises LoginEnded: if Keycloak has ended the login while it was on its way
     """
     if not is_available(request.session):
         request.session = empty_session()
@@ -83,17 +83,15 @@ def open_for_browser(
     session[TOKENS] = KeptTokens.new(tokens, claims, now=time.time()).as_stored()
     session[USER_INFO] = people.user_info(claims)
     session.restart_lifetime()  # type: ignore[attr-defined]  # the engine's
-    session.save()
-    name = label(claims)
-    if name is None:
-        return
-    _lead_bearers_to(session, name)
     try:
+        session.save()
+        if name := label(claims):
+            _lead_bearers_to(session, name)
         # Asked last: a logout meanwhile has not seen this session.
         _require_that_it_goes_on(claims)
-    except InvalidToken:
+    except (LoginEnded, UpdateError) as error:
         _leave_as_visitor(request)
-        raise
+        raise LoginEnded("it was ended while it was on its way") from error
 
 
 def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
@@ -125,7 +123,11 @@ def close(session: SessionBase) -> None:
     """End the session, and with it every bearer token of its login."""
     name = label(section(session, USER_INFO))
     if name:
-        index.revoke(name, ttl=lifetime())
+        try:
+            index.revoke(name, ttl=lifetime())
+        except StorageUnavailable:
+            # Noted by the engine for Redis's return. The session goes at once.
+            budget.current().outage = None
     session.flush()
 
 
@@ -248,7 +250,7 @@ def _require_that_it_goes_on(claims: dict[str, Any]) -> None:
     """
     Make sure that Keycloak has not ended this login, as far as it is known.
 
-    :raises InvalidToken: if it has
+    :raises LoginEnded: if it has
     """
     try:
         ended_logins.require_later(claims)

@@ -11,7 +11,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.test import Client
 
-from mario.identity import jwks, validator
+from mario.identity import jwks, people, validator
 from mario.identity.models import Identity
 from pizzeria.menu.models import Pizza
 from pizzeria.orders import services
@@ -370,6 +370,29 @@ class TestByTheBackChannel:
         assert b"/auth/login?next=%2Forders%2F&amp;prompt=login" in page.content
         assert log_in(client, issuer, iat=later, auth_time=later).status_code == 302
 
+    @pytest.mark.parametrize("sid", ["phone", None])
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_a_sub_alone_ends_a_login_whose_session_has_just_begun(
+        self, client, issuer: Issuer, redis_client, monkeypatch, sid, is_first
+    ):
+        if not is_first:
+            log_in(client, issuer)
+        user_info = people.user_info
+
+        def told_meanwhile(claims):
+            monkeypatch.setattr(people, "user_info", user_info)
+            assert tell(logout_token(issuer, sid=None)).status_code == 200
+            return user_info(claims)
+
+        monkeypatch.setattr(people, "user_info", told_meanwhile)
+
+        page = log_in(client, issuer, sid=sid)
+
+        assert page.status_code == 400
+        assert b"You are not logged in." in page.content
+        assert client.get("/orders/").status_code == 302
+        assert redis_client.keys(KEYS) == []
+
     def test_a_sub_alone_reaches_a_session_that_is_being_opened(
         self, issuer: Issuer, redis_client, monkeypatch
     ):
@@ -579,6 +602,26 @@ class TestWhileRedisIsAway:
         yield
         valkey.resume()
         wait_until(lambda: not failover.is_degraded(), seconds=20)
+
+    @pytest.mark.usefixtures("session_key", "away")
+    def test_the_button_works_where_the_login_was_made_by_another_process(
+        self, client, issuer: Issuer, redis_client, valkey
+    ):
+        failover.reset()
+        assert client.get("/orders/").status_code == 200
+        cookie = client.cookies["mario_session"].value
+        valkey.pause()
+
+        answer = client.post("/auth/logout")
+
+        assert answer["location"].startswith(issuer.url)
+        client.cookies["mario_session"] = cookie
+        assert client.get("/orders/").status_code == 302
+
+        valkey.resume()
+        wait_until(lambda: not failover.is_degraded(), seconds=20)
+        wait_until(lambda: redis_client.keys(KEYS) == [])
+        assert bearer(issuer).status_code == 401
 
     @pytest.mark.parametrize("named", [{}, {"sid": None}], ids=["sid", "sub"])
     @pytest.mark.usefixtures("session_key", "away")
