@@ -2,7 +2,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.contrib import auth
+from django.contrib import auth, messages
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
@@ -38,6 +38,7 @@ REFUSED = "Keycloak did not let you in. You can try again."
 NOT_FINISHED = "This login was not finished here, or took too long. Please try again."
 WRONG_LINK = "The link that led here is not one of ours. You can log in without it."
 ENDED = "This login has been ended. Please log in with your password."
+CART_CAME_ALONG = "You are logged in, and your cart came along."
 UNAVAILABLE = "The login service does not answer. Your cart is kept; try again shortly."
 
 # A token that has just been made is never old.
@@ -118,12 +119,12 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
     def _without_attempt(self, request: HttpRequest) -> HttpResponse:
         # The back button, a repeated callback, or somebody else's link. Whoever is
         # logged in stays so.
-        is_known = login_session.is_available(request.session)
-        if is_known and request.user.is_authenticated:
+        if _is_known(request):
             return HttpResponseRedirect(resolve_url(settings.LOGIN_REDIRECT_URL))
         return login_failed(request, NOT_FINISHED, status=400)
 
     def _finish(self, request: HttpRequest, attempt: attempts.Attempt) -> HttpResponse:
+        was_known = _is_known(request)
         try:
             self._open(request, attempt)
         except ProviderUnavailable as error:
@@ -140,6 +141,8 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
             logger.warning("A login was refused: %s", error)
             reason = WRONG_CLOCK if isinstance(error, OutOfTime) else REFUSED
             return login_failed(request, reason, status=400, next_url=attempt.next_url)
+        if not was_known and request.session.get("cart"):
+            messages.success(request, CART_CAME_ALONG)
         return HttpResponseRedirect(attempt.next_url)
 
     def _open(self, request: HttpRequest, attempt: attempts.Attempt) -> None:
@@ -162,6 +165,12 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # unt
         login_session.open_for_browser(
             request, user, user.claims, tokens=user.token_response
         )
+
+
+def _is_known(request: HttpRequest) -> bool:
+    return login_session.is_available(request.session) and bool(
+        request.user.is_authenticated
+    )
 
 
 def _only(request: HttpRequest, name: str) -> str | None:

@@ -90,6 +90,21 @@ class TestEveryPage:
 
         assert visitor.page.evaluate(f"{focused}.id") == "main"
 
+    def test_shows_a_notice_from_its_moment_on(self, window):
+        visitor = window()
+        visitor.see("/menu/")
+        visitor.page.evaluate(
+            """() => {
+              const notice = document.createElement("p");
+              notice.dataset.from = new Date(Date.now() + 1500).toISOString();
+              notice.textContent = "It is time.";
+              notice.hidden = true;
+              document.querySelector("main").append(notice);
+            }"""
+        )
+
+        visitor.page.get_by_text("It is time.").wait_for()
+
     def test_says_where_one_is(self, window):
         visitor = window()
         visitor.see("/menu/")

@@ -1,5 +1,7 @@
 import json
+import re
 import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.utils import timezone
 
 from mario.identity.models import Identity
 from tests.mario.identity.issuer import Issuer
@@ -155,6 +158,45 @@ class TestCallback:
 
         assert client.cookies["mario_session"].value != before
         assert redis_client.exists(f"mario_session:{before}") == 0
+
+    def test_says_once_that_the_cart_came_along(self, client, issuer: Issuer):
+        session = client.session
+        session["cart"] = {"line": {"pizza": 1}}
+        session.save()
+        log_in(client, issuer)
+        assert "your cart came along" in client.get("/account/").text
+
+        log_in(client, issuer)
+
+        assert "your cart came along" not in client.get("/account/").text
+
+    def test_says_nothing_of_a_cart_that_is_empty(self, client, issuer: Issuer):
+        log_in(client, issuer)
+
+        assert "your cart came along" not in client.get("/account/").text
+
+    def test_that_ends_soon_says_when_and_how_to_go_on(
+        self, client, issuer: Issuer, redis_client
+    ):
+        notice = re.compile(r'<p class="notice"[^>]*data-from[^>]*?( hidden)?>')
+        assert notice.search(client.get("/menu/").text) is None
+        log_in(client, issuer)
+        found = notice.search(client.get("/account/").text)
+        assert found
+        assert found[1] == " hidden"
+        (key,) = redis_client.keys("mario_session:*")
+        record = json.loads(redis_client.get(key))
+        soon = timezone.now() + timedelta(minutes=20)
+        record["expires_at"] = soon.isoformat()
+        redis_client.set(key, json.dumps(record), keepttl=True)
+
+        page = client.get("/account/").text
+
+        found = notice.search(page)
+        assert found
+        assert found[1] is None
+        assert f"ends at {timezone.localtime(soon):%H:%M}" in page
+        assert "/auth/login?prompt=login&amp;next=%2Faccount%2F" in page
 
     def test_never_mixes_two_people(self, client, issuer: Issuer, redis_client):
         log_in(client, issuer)

@@ -126,6 +126,14 @@
     });
   }
 
+  /* A notice with a moment is shown from then on, on a page that is open for long. */
+
+  function tellNotices() {
+    document.querySelectorAll("[data-from][hidden]").forEach((notice) => {
+      notice.hidden = Date.now() - ahead < Date.parse(notice.dataset.from);
+    });
+  }
+
   /* What keeps itself fresh says so when it cannot. ------------------------------ */
 
   let freshAt = Date.now();
@@ -263,6 +271,7 @@
   armToasts();
   setInterval(() => {
     tellTimes();
+    tellNotices();
     if (isStale) tellFreshness();
   }, 1000);
 })();
