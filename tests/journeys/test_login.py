@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -13,6 +14,7 @@ from tests.journeys.conftest import record
 from tests.journeys.people import PASSWORD
 from tests.journeys.test_main_job import KEYS
 from tests.realms import DevRealm, submit_login, trust_localhost
+from tests.servers import wait_until
 
 
 @pytest.fixture
@@ -189,6 +191,37 @@ def test_an_error_of_the_realm_logs_nobody_out(customer, store_client):
     assert cancelled.status_code == 400
     assert "You are still logged in as before." in cancelled.text
     assert customer.is_logged_in()
+
+
+def test_whom_a_widened_logout_has_met_comes_back_with_the_password(
+    realm, open_shop, visitor, store_client
+):
+    shop = open_shop(realm, KEYCLOAK_LOGOUT_WIDENS_TO_SUBJECT="true")
+    laptop, phone = visitor("customer", shop), visitor("customer", shop)
+    for device in (laptop, phone):
+        device.log_in()
+    key = f"mario_session:{laptop.browser.cookies['mario_session']}"
+    session = record(store_client, key)
+    laptop.browser.get(
+        f"{realm.issuer}/protocol/openid-connect/logout",
+        params={"id_token_hint": session["tokens"]["id_token"]},
+    )
+    wait_until(lambda: store_client.keys(KEYS) == [])
+    ended_at = int(time.time())
+
+    # The realm still knows the phone, and sends it back with the login from before.
+    refused = walk(phone, "/auth/login?next=/orders/")
+    assert refused.status_code == 400
+    again = re.search(r'href="(/auth/login[^"]*prompt=login)"', refused.text)
+    assert again
+    wait_until(lambda: int(time.time()) > ended_at)
+    page = walk(phone, unescape(again[1]))
+    answer = submit_login(phone.browser, page, "customer", PASSWORD)
+
+    assert phone.browser.get(answer.headers["location"]).headers["location"] == (
+        "/orders/"
+    )
+    assert phone.is_logged_in()
 
 
 def test_while_the_realm_is_away_the_cart_is_kept_and_people_stay(
