@@ -3,6 +3,7 @@ Where a process has found the session of a login, and all that may become of it 
 """
 
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -174,6 +175,18 @@ def test_somebody_else_in_the_same_browser_gets_nothing_of_it(
     assert call(token).json()["items"] == []
     record_name, _ = index.lookup(label(issuer.claims()) or "")
     assert SessionStore(record_name)[SESSION_KEY] != client.session[SESSION_KEY]
+
+
+def test_it_is_looked_for_again_after_ten_seconds(issuer: Issuer, token):
+    name = label(issuer.claims()) or ""
+    found, until = login_session._found[name]
+    assert 0 < until - time.monotonic() <= 10
+
+    index.relink(name, "another-session", ttl=60)
+    assert len(call(token).json()["items"]) == 1
+    login_session._found[name] = found, time.monotonic()
+
+    assert call(token).json()["items"] == []
 
 
 def _keep_in_the_memo(name: str) -> None:
