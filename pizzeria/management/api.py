@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
 from pizzeria.management import figures
+from pizzeria.management.figures import VIP_ORDERS, VIP_SPENT
 from pizzeria.management.forms import GROUPINGS, PeriodForm
 from pizzeria.management.periods import LABELS
 from pizzeria.roles import VIEW_FIGURES
@@ -98,10 +99,17 @@ class AnalyticsSerializer(serializers.Serializer[Any]):
 class StaffSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     numbers = NumbersSerializer()
+    under_way = serializers.IntegerField(help_text="In hand at this moment.")
+    score = serializers.IntegerField(help_text="At most 100.")
 
 
 class CustomerSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
+    email = serializers.CharField()
+    is_vip = serializers.BooleanField(
+        help_text=f"Spent more than {VIP_SPENT}, or ordered more than {VIP_ORDERS} "
+        "times, in the period."
+    )
     orders = serializers.IntegerField()
     spent = serializers.DecimalField(14, 2)
     average = serializers.DecimalField(14, 2)

@@ -34,6 +34,8 @@ ACTIVE = (
 )
 MOST_PEOPLE = 10
 BEST_OF_TODAY = 5
+# Whoever is beyond one of them in a period is one of the regulars.
+VIP_SPENT, VIP_ORDERS = 100, 5
 # Names that were sold in one period; a menu that changes daily has many.
 MOST_PIZZAS = 100
 WEEKDAYS = tuple(calendar.day_name)
@@ -138,13 +140,16 @@ def operations(period: Period) -> dict[str, Any]:
     cooks = _busiest(count(Kind.COOK, period, KEY, books=books))
     drivers = _busiest(count(Kind.DRIVER, period, KEY, books=books))
     names = _names_of({key for key, _ in (*cooks, *drivers)})
+    staff = {
+        "cooks": _people(cooks, names, _under_way(Status.COOKING, "cooked_by")),
+        "drivers": _people(drivers, names, _under_way(Status.DELIVERING, "driver")),
+    }
     return {
+        **staff,
         "period": period,
         "total": total,
         "heat": _heat(hours),
         "peak": max(hours, key=lambda at: hours[at].orders, default=None),
-        "cooks": _people(cooks, names),
-        "drivers": _people(drivers, names),
         "customers": top_customers(period),
     }
 
@@ -167,16 +172,20 @@ def top_customers(period: Period) -> list[dict[str, Any]]:
         .order_by("-spent", "customer")[:MOST_PEOPLE]
     )
     ids = [row["customer"] for row in best]
-    names = _names_of(map(str, ids))
+    people = get_user_model().objects.in_bulk(ids)
     favourites = _favourites(ids, period)
     return [
         {
             **row,
             "average": row["spent"] / row["orders"],
-            "name": names.get(str(row["customer"]), _WHO_LEFT),
+            "name": full_name(people[row["customer"]]),
+            "email": people[row["customer"]].email,
+            "is_vip": row["spent"] > VIP_SPENT or row["orders"] > VIP_ORDERS,
             "favourite": favourites.get(row["customer"], ""),
         }
         for row in best
+        # Nobody may have been forgotten between the two questions.
+        if row["customer"] in people
     ]
 
 
@@ -220,7 +229,7 @@ def _busiest(groups: Groups) -> list[tuple[str, Numbers]]:
 
 
 def _people(
-    rows: list[tuple[str, Numbers]], names: dict[str, str]
+    rows: list[tuple[str, Numbers]], names: dict[str, str], under_way: dict[str, int]
 ) -> list[dict[str, Any]]:
     most = max((numbers.orders for _, numbers in rows), default=1)
     return [
@@ -228,9 +237,23 @@ def _people(
             "name": names.get(key, _WHO_LEFT),
             "numbers": numbers,
             "share": numbers.orders / most,
+            "under_way": under_way.get(key, 0),
+            "score": score_of(numbers),
         }
         for key, numbers in rows
     ]
+
+
+def score_of(numbers: Numbers) -> int:
+    """Ten points for an order and one for ten dollars of it, a hundred at most."""
+    return min(100, int(10 * numbers.orders + numbers.revenue / 10))
+
+
+def _under_way(status: Status, person: str) -> dict[str, int]:
+    """Count what each of the staff has in hand at this moment."""
+    orders = Order.objects.filter(status=status).exclude(**{person: None})
+    counted = orders.order_by().values_list(person).annotate(Count("pk"))
+    return {str(pk): n for pk, n in counted}
 
 
 def _names_of(ids: Iterable[str]) -> dict[str, str]:
@@ -279,6 +302,22 @@ def say_week(change: Change) -> str:
     if change.percent is None:
         return "nothing sold a week ago by this time"
     return f"{change.percent:+d} % against a week ago by this time"
+
+
+def say_most(report: dict[str, Any]) -> str | None:
+    """Name who of the staff did most; None if nobody did anything."""
+    rows = [
+        (one["score"], one["numbers"].orders, role, one)
+        for role in ("cook", "driver")
+        for one in report[f"{role}s"]
+    ]
+    if not rows:
+        return None
+    score, orders, role, best = max(rows, key=lambda row: row[:2])
+    return (
+        f"{best['name']}, {role}, did most: {orders} order{'' if orders == 1 else 's'} "
+        f"of ${best['numbers'].revenue:,.2f}, score {score}"
+    )
 
 
 def say_best(pizzas: list[dict[str, Any]]) -> str:

@@ -41,6 +41,7 @@ def management_operations(request: SignedInRequest) -> HttpResponse:
     context = {
         **report,
         "peak_finding": figures.say_peak(report["peak"]),
+        "most_finding": figures.say_most(report),
     }
     return _answer(request, "operations", form, context)
 

@@ -240,6 +240,39 @@ class TestDefinitions:
         assert best["spent"] == 2 * Decimal("16.89")
         assert best["average"] == Decimal("16.89")
         assert best["favourite"] == "Margherita"
+        assert best["email"] == peach.email
+        assert not best["is_vip"]
+
+    def test_who_orders_more_than_five_times_or_spends_more_than_100_is_a_vip(
+        self, finished, peach, toad
+    ):
+        for hour in range(6):
+            finished(peach, at(2026, 11, 18, 12 + hour, 0))
+        for hour in range(2):
+            finished(toad, at(2026, 11, 18, 12 + hour, 0), total_amount=Decimal(51))
+
+        most, next_one = figures.top_customers(THE_DAYS)
+
+        assert (most["name"], most["is_vip"]) == ("Toad", True)
+        assert (next_one["name"], next_one["is_vip"]) == ("Peach", True)
+
+    def test_staff_are_ranked_with_what_they_have_in_hand(
+        self, finished, order_of, peach, luigi
+    ):
+        finished(peach, at(2026, 11, 18, 12, 0))
+        Order.objects.filter(pk=order_of(peach).pk).update(
+            status=Status.COOKING, cooked_by=luigi
+        )
+
+        report = figures.operations(THE_DAYS)
+
+        (cook,), (driver,) = report["cooks"], report["drivers"]
+        assert (cook["under_way"], cook["score"]) == (1, 11)
+        assert driver["under_way"] == 0
+        said = figures.say_most(report)
+        assert said
+        assert said.endswith("did most: 1 order of $16.89, score 11")
+        assert figures.say_most({"cooks": [], "drivers": []}) is None
 
 
 class TestClosingDays:
