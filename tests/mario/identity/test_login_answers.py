@@ -10,6 +10,7 @@ from django.contrib.auth import aauthenticate, authenticate
 from django.contrib.auth.models import User
 from django.test import Client
 
+from mario.identity import attempts
 from mario.identity.links import CHANGE_PASSWORD, CHANGE_PROFILE, login_url
 from tests.mario.identity.issuer import Issuer
 from tests.mario.identity.test_login import begin, come_back, log_in
@@ -188,6 +189,17 @@ class TestACallback:
         twice = {"state": asked["state"], "code": "c0de"}[name]
 
         assert come_back(client, asked, **{name: [twice, twice]}).status_code == 400
+        assert issuer.token_requests == []
+
+    def test_with_the_cookie_of_another_attempt_is_refused(
+        self, client, issuer: Issuer
+    ):
+        asked, other = begin(client), begin(Client())
+        issuer.will_answer(asked["nonce"])
+        names = [attempts._cookie_name(one["state"]) for one in (asked, other)]
+        client.cookies[names[1]] = client.cookies[names[0]].value
+
+        assert come_back(client, other).status_code == 400
         assert issuer.token_requests == []
 
     def test_too_late_is_refused(self, client, issuer: Issuer, monkeypatch):

@@ -547,6 +547,17 @@ class TestRefusal:
     def test_of_what_is_too_large(self, issuer: Issuer, session_key, redis_client):
         self.is_refused(tell("a" * 100_000), redis_client)
 
+    def test_of_a_good_token_in_a_form_that_is_too_large(
+        self, issuer: Issuer, session_key, redis_client
+    ):
+        form = urlencode({"logout_token": logout_token(issuer), "more": "a" * 20_000})
+
+        answer = Client().post(
+            BACK_CHANNEL, form, content_type="application/x-www-form-urlencoded"
+        )
+
+        self.is_refused(answer, redis_client)
+
     def test_of_a_megabyte(self, issuer: Issuer, session_key, redis_client):
         assert tell("a" * 1_000_000).status_code == 413
         assert len(redis_client.keys(KEYS)) == 1

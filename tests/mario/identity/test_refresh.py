@@ -180,6 +180,19 @@ class TestTokensThatHaveEnded:
 
         assert visit.see("/kitchen/").status_code == 403
 
+    def test_give_no_role_back_that_a_newer_token_has_taken(
+        self, visit, issuer: Issuer
+    ):
+        now = int(time.time())
+        chef: Any = {"realm_access": {"roles": ["chef"]}}
+        issuer.will_refresh(iat=now - 60, **chef)
+        visit.let_tokens_end_in(-1)
+
+        visit.see()
+
+        assert visit.tokens["generation"] == 2
+        assert visit.see("/kitchen/").status_code == 403
+
     def test_keep_what_the_answer_leaves_out(self, visit, issuer: Issuer):
         id_token = visit.tokens["id_token"]
         answer = issuer.will_refresh()
@@ -785,6 +798,26 @@ class TestAnotherProcess:
         refresh.forget_all()
         assert visit.see().status_code == 200
         assert issuer.token_requests == []
+
+    def test_that_answered_first_keeps_its_tokens(self, visit, issuer: Issuer):
+        # Its lease was lost, and both have asked: the session has the newer ones.
+        visit.let_tokens_end_in(-1)
+
+        def be_faster() -> None:
+            session = SessionStore(visit.key)
+            session["tokens"] = {
+                **session["tokens"],
+                "generation": 2,
+                "refresh_token": "the other's",
+                "expires_at": int(time.time()) + 300,
+            }
+            session.save()
+
+        issuer.before_answering = be_faster
+
+        assert visit.see().status_code == 200
+        assert visit.tokens["refresh_token"] == "the other's"
+        assert visit.tokens["generation"] == 2
 
     def test_that_found_keycloak_away_is_believed(
         self, visit, issuer: Issuer, its_lease: Lease

@@ -171,6 +171,12 @@ class TestAccessToken:
         with pytest.raises(InvalidToken):
             validator.access_token(issuer.sign(payload))
 
+    def test_refuses_a_good_token_of_more_than_eight_kilobytes(self, issuer: Issuer):
+        assert validator.access_token(issuer.sign(issuer.claims(x="a" * 4000)))
+
+        with pytest.raises(InvalidToken, match="too long"):
+            validator.access_token(issuer.sign(issuer.claims(x="a" * 6000)))
+
     def test_refuses_a_claim_that_stands_there_twice(self, issuer: Issuer):
         payload = json.dumps(issuer.claims())[:-1] + ', "sub": "bowser"}'
 
