@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 from django.conf import settings
+from urllib3.exceptions import HTTPError
 
 from mario.identity.exceptions import ProviderUnavailable
 
@@ -82,7 +83,7 @@ def _is_there(answer: Future[Answer], seconds: float) -> bool:
 def _fulfil(answer: Future[Answer], *call: Any) -> None:
     try:
         answer.set_result(_exchange(*call))
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
         # The type alone: the text may hold what was sent.
         answer.set_exception(ProviderUnavailable(type(error).__name__))
     except ProviderUnavailable as error:

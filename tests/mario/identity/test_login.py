@@ -346,6 +346,22 @@ class TestRefusedCallback:
         assert "A login " in caplog.text
         assert "c0de" not in caplog.text
 
+    @pytest.mark.parametrize(
+        "headers",
+        [{"Content-Encoding": "gzip"}, {"Content-Length": "5000"}],
+        ids=["no gzip", "cut off"],
+    )
+    def test_when_the_token_endpoints_answer_is_damaged_on_its_way(
+        self, client, issuer: Issuer, headers, caplog
+    ):
+        asked = begin(client)
+        issuer.will_answer(asked["nonce"])
+        issuer.token_headers = headers
+
+        self.assert_refused(client, come_back(client, asked), 503)
+        # Nobody waits for the time to run out.
+        assert "no answer in time" not in caplog.text
+
     def test_when_the_token_endpoint_trickles(self, client, issuer: Issuer, settings):
         settings.OIDC_TIMEOUT = 1
         issuer.trickles = True
