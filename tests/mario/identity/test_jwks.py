@@ -211,6 +211,7 @@ class TestKeySet:
             {"kty": "EC"},
             {"kty": "oct"},
             {"key_ops": ["encrypt"]},
+            {"key_ops": ["sign"]},
             {"key_ops": "verify"},
             {"kid": ""},
             {"kid": 7},

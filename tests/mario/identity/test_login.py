@@ -294,10 +294,11 @@ class TestRefusedCallback:
 
         self.assert_refused(client, come_back(client, asked))
 
-    def test_with_tokens_of_two_logins(self, client, issuer: Issuer):
+    @pytest.mark.parametrize("changes", [{"sub": "bowser"}, {"sid": "another"}])
+    def test_with_tokens_of_two_logins(self, client, issuer: Issuer, changes):
         asked = begin(client)
         answer = issuer.will_answer(asked["nonce"])
-        answer["access_token"] = issuer.sign(issuer.claims(sub="bowser"))
+        answer["access_token"] = issuer.sign(issuer.claims(**changes))
         issuer.token_body = json.dumps(answer).encode()
 
         self.assert_refused(client, come_back(client, asked))

@@ -728,6 +728,11 @@ class TestByTheFrontChannel:
         assert (answer.status_code, answer.content) == (200, b"")
         assert len(redis_client.keys(KEYS)) == 1
 
+    def test_notes_nothing_of_another_issuer(self, frame, redis_client):
+        frame(iss="http://another")
+
+        assert redis_client.keys("sessions:label:*") == []
+
 
 def test_an_operators_revocation_ends_the_bearers_too(issuer: Issuer, session_key):
     found = operators.read(session_key)
