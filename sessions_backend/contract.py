@@ -168,6 +168,14 @@ class StoreContract:
         assert not store.exists(key)
         assert list(store.listed(mine)) == []
 
+    def test_a_taken_key_can_leave_something(self, store: Store) -> None:
+        key, left = _new_key(), _new_key()
+        store.create(key, b"raw", _TTL)
+
+        assert store.take(key, leaving=Entry(left, b"left", _TTL)) == b"raw"
+        assert not store.exists(key)
+        assert store.take(left) == b"left"
+
     def test_a_rotated_key_goes_on_and_leaves_something(self, store: Store) -> None:
         key, new, left = _new_key(), _new_key(), _new_key()
         store.create(key, b"raw", _TTL)

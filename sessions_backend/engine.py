@@ -93,6 +93,16 @@ class SessionStore(StoredSession):
         """
         return finish(self._amend(failover.blocking(), change))
 
+    def take_over(self, name: str) -> Record:
+        """
+        End another session, by its id or name, and return what it held.
+
+        Its requests that are under way go on in this session, which must have been
+        saved: what they change is merged into it, as after a rotation. Of one that is
+        missing or damaged nothing is returned.
+        """
+        return finish(self._take_over(failover.blocking(), name))
+
     # Django's contract --------------------------------------------------------
 
     def exists(self, session_key: str | None) -> bool:

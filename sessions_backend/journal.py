@@ -150,9 +150,11 @@ class Journal:
             self._local.remove(key)
             return True
 
-    def take(self, key: str) -> bytes | None:
+    def take(self, key: str, *, leaving: Entry | None = None) -> bytes | None:
         with self._lock:
             present = self.load(key)
+            if leaving is not None:
+                self._local.put(*leaving)
             if present is not None:
                 self.remove(key)
             return None if present is None else present.raw
@@ -169,9 +171,7 @@ class Journal:
             # First, for it may not be known: then nothing has happened.
             self.load(key)
             is_created = self.create(*goes_on, listed_in=listed_in)
-            if leaving is not None:
-                self._local.put(*leaving)
-            return Rotated(self.take(key), is_created)
+            return Rotated(self.take(key, leaving=leaving), is_created)
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
         """

@@ -47,7 +47,7 @@ def leaving(key: str, successor: str, seen: Record, seals: Unsealed) -> Entry | 
     """
     Return what the requests under way with the id of `key` may see for a while.
 
-    `seen` was just stored under the successor, so that it is known to be storable.
+    `seen` was just read or stored, so that it is known to be storable.
     """
     grace = conf.load().rotation_grace_seconds
     if not grace:

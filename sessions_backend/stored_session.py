@@ -305,6 +305,27 @@ class StoredSession(SessionBase):
             await self._create(store)
         return rotated.held
 
+    async def _take_over(self, store: AsyncStore, name: str) -> Record:
+        key, successor = names.record_key(name), names.text_of(self._key())
+        stored = await store.load(key)
+        if not isinstance(stored, Stored):
+            return {}
+        try:
+            seen = self._seen(stored.raw, key)
+            leaving = rotation.leaving(key, successor, seen, self._seals)
+            held = await store.take(key, leaving=leaving)
+            tell_ended(key)
+            return {} if held is None else self._seen(held, key)
+        except DamagedRecord as error:
+            damaged.note_unreadable(key, str(error))
+            return {}
+
+    def _seen(self, raw: bytes, key: str) -> Record:
+        """Read a record as a session shows it: without what is the engine's."""
+        data = self._seals.decode(raw, key)
+        self._take_lifetime(data)
+        return data
+
     async def _save_new(self, store: AsyncStore) -> None:
         if not hasattr(self, "_session_cache"):
             self._session_cache = {}
@@ -371,8 +392,7 @@ class StoredSession(SessionBase):
         The old id has no part in the login: its keys neither leave nor enter here.
         """
         own_key, key = self._key(), names.record_key(self._successor or "")
-        base = without_login(self._seals.decode(self._raw or b"{}", own_key))
-        self._take_lifetime(base)
+        base = without_login(self._seen(self._raw or b"{}", own_key))
         later = without_login(self._session_cache)
         for _ in range(_MOST_MERGES):
             stored = await store.load(key)

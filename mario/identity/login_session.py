@@ -288,9 +288,10 @@ def _take_over(session: SessionBase, earlier_name: str) -> None:
     earlier, owner = empty_session(earlier_name), session.get(SESSION_KEY)
     if owner is None or not is_available(earlier) or earlier.get(SESSION_KEY) != owner:
         return
-    if earlier.get(_KEPT):
-        session[_KEPT] = {**earlier[_KEPT], **session.get(_KEPT, {})}
+    # A bearer that is adding to it at this moment adds to the session that goes on.
+    held = session.take_over(earlier_name)  # type: ignore[attr-defined]  # the engine's
+    if held.get(_KEPT):
+        session[_KEPT] = {**held[_KEPT], **session.get(_KEPT, {})}
         # It may have been logged out by now: then nothing is kept.
         with suppress(UpdateError):
             session.save()
-    earlier.delete()

@@ -118,8 +118,12 @@ class AsyncStore(Protocol):
         """Remove keys, and return how many of them were there."""
         ...
 
-    async def take(self, key: str) -> bytes | None:
-        """Remove a key and return what it held, in one step."""
+    async def take(self, key: str, *, leaving: Entry | None = None) -> bytes | None:
+        """
+        Remove a key and return what it held, in one step.
+
+        What it leaves is kept before, so that at no moment there is neither.
+        """
         ...
 
     async def rotate(
@@ -130,11 +134,7 @@ class AsyncStore(Protocol):
         leaving: Entry | None = None,
         listed_in: str | None = None,
     ) -> Rotated:
-        """
-        Take a key after another was created that goes on for it.
-
-        Before it is taken, what it leaves is kept: at no moment is there neither.
-        """
+        """Take a key as `take` does, after another was created that goes on for it."""
         ...
 
     async def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
@@ -201,7 +201,7 @@ class Store(Protocol):
 
     def remove_many(self, keys: Sequence[str]) -> int: ...
 
-    def take(self, key: str) -> bytes | None: ...
+    def take(self, key: str, *, leaving: Entry | None = None) -> bytes | None: ...
 
     def rotate(
         self,
@@ -291,8 +291,8 @@ class Blocking:
     def remove_many(self, keys: Sequence[str]) -> int:
         return finish(self._store.remove_many(keys))
 
-    def take(self, key: str) -> bytes | None:
-        return finish(self._store.take(key))
+    def take(self, key: str, *, leaving: Entry | None = None) -> bytes | None:
+        return finish(self._store.take(key, leaving=leaving))
 
     def rotate(
         self,

@@ -183,9 +183,9 @@ class FailingOverStore:
             self._note_ended(key)
         return count
 
-    async def take(self, key: str) -> bytes | None:
+    async def take(self, key: str, *, leaving: Entry | None = None) -> bytes | None:
         raw: bytes | None = await self._either(
-            self._redis.take, self._journal.take, key
+            self._redis.take, self._journal.take, key, leaving=leaving
         )
         self._note_ended(key)
         return raw

@@ -117,7 +117,9 @@ class LocalStore:
     def remove_many(self, keys: Sequence[str]) -> int:
         return sum(self.remove(key) for key in keys)
 
-    def take(self, key: str) -> bytes | None:
+    def take(self, key: str, *, leaving: Entry | None = None) -> bytes | None:
+        if leaving is not None:
+            self.put(*leaving)
         with self._locked(key):
             present = self._entry(key)
             with _outages_translated():
@@ -133,9 +135,7 @@ class LocalStore:
         listed_in: str | None = None,
     ) -> Rotated:
         is_created = self.create(*goes_on, listed_in=listed_in)
-        if leaving is not None:
-            self.put(*leaving)
-        return Rotated(self.take(key), is_created)
+        return Rotated(self.take(key, leaving=leaving), is_created)
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
         with self._locked(key):

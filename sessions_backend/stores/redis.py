@@ -168,12 +168,10 @@ class RedisStore:
             count += sum(replies[: len(batch)])
         return count
 
-    async def take(self, key: str) -> bytes | None:
+    async def take(self, key: str, *, leaving: Entry | None = None) -> bytes | None:
         raw: bytes | None
         # Not sent twice: the second answer would be "gone" for what the first took.
-        raw, _ = await self._ask(
-            _command("GETDEL", key), _announcement(key), is_repeatable=False
-        )
+        *_, raw, _ = await self._ask(*_taking(key, leaving), is_repeatable=False)
         return raw
 
     async def rotate(
@@ -186,14 +184,11 @@ class RedisStore:
     ) -> Rotated:
         new, raw, ttl = goes_on
         listing = self._lists.adding(new, listed_in, ttl)
-        left = () if leaving is None else (_set(leaving),)
         # Not sent twice, for the same reason.
         done, *_, held, _ = await self._ask(
             _command("SET", new, raw, "NX", "EX", ttl),
             *listing,
-            *left,
-            _command("GETDEL", key),
-            _announcement(key),
+            *_taking(key, leaving),
             is_repeatable=False,
         )
         if done is None:
@@ -469,8 +464,11 @@ def _command(name: str, key: str, *arguments: Any) -> Command:
     return key, pack((name, key, *arguments))
 
 
-def _set(entry: Entry) -> Command:
-    return _command("SET", entry.key, entry.raw, "EX", entry.ttl)
+def _taking(key: str, leaving: Entry | None) -> Sequence[Command]:
+    taking = _command("GETDEL", key), _announcement(key)
+    if leaving is None:
+        return taking
+    return _command("SET", leaving.key, leaving.raw, "EX", leaving.ttl), *taking
 
 
 def _announcement(key: str) -> Command:

@@ -14,7 +14,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.test import RequestFactory, override_settings
 
-from sessions_backend import failover, health, names
+from sessions_backend import failover, health, names, rotation
 from sessions_backend.damaged import set_aside
 from sessions_backend.engine import SessionStore
 from sessions_backend.exceptions import (
@@ -446,6 +446,64 @@ class TestCycleKey:
         session.cycle_key()
 
         assert opened(session)["cart"] == 1
+
+
+@pytest.mark.usefixtures("any_store")
+class TestTakingOver:
+    def test_ends_the_other_and_tells_what_it_held(self, stored_session):
+        other = new_session()
+
+        held = stored_session.take_over(other.session_key)
+
+        assert held == {"cart": {"a": 1}}
+        assert not SessionStore().exists(other.session_key)
+
+    @override_settings(SESSION_ABSOLUTE_AGE=3600)
+    def test_lets_its_requests_go_on_here(self, stored_session):
+        other = new_session()
+        slow_request = opened(other)
+        slow_request["cart"]["b"] = 2
+        slow_request["_auth_user_id"] = "17"
+
+        assert "expires_at" not in stored_session.take_over(other.session_key)
+        slow_request.save()
+
+        assert opened(stored_session)["cart"] == {"a": 1, "b": 2}
+        assert "_auth_user_id" not in opened(stored_session)
+
+    @override_settings(SESSION_ROTATION_GRACE=0)
+    def test_without_a_grace_is_their_end(self, stored_session):
+        other = new_session()
+        slow_request = opened(other)
+        slow_request["cart"]["b"] = 2
+
+        stored_session.take_over(other.session_key)
+
+        with pytest.raises(UpdateError):
+            slow_request.save()
+
+    def test_of_a_damaged_one_takes_nothing(self, stored_session):
+        other = new_session()
+        failover.store().put(names.record_key(other.session_key), b"{", 60)
+
+        assert stored_session.take_over(other.session_key) == {}
+
+    def test_of_one_that_is_gone_takes_nothing(self, stored_session):
+        assert stored_session.take_over("gone-" + "0" * 35) == {}
+
+    def test_of_one_that_goes_at_that_moment_takes_nothing(
+        self, stored_session, monkeypatch
+    ):
+        other = new_session()
+        leaving = rotation.leaving
+
+        def goes(*arguments):
+            other.delete()
+            return leaving(*arguments)
+
+        monkeypatch.setattr(rotation, "leaving", goes)
+
+        assert stored_session.take_over(other.session_key) == {}
 
 
 class TestRoundTrips:

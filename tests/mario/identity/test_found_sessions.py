@@ -138,6 +138,22 @@ class TestWhoComesAtTheSameMoment:
         assert len(redis_client.keys(KEYS)) == 1
         assert len(client.session["cart"]) == 2
 
+    def test_what_a_bearer_is_changing_meanwhile_is_kept(
+        self, client, issuer: Issuer, token, pizza, redis_client
+    ):
+        client.cookies.clear()
+        (key,) = redis_client.keys(KEYS)
+        slow = SessionStore(key.removeprefix(KEYS[:-1]))
+        slow["cart"]["slow"] = {"pizza": pizza.pk, "size": "medium", "quantity": 1}
+        asked = begin(client)
+        issuer.will_answer(asked["nonce"])
+        come_back(client, asked)
+
+        slow.save()
+
+        assert len(redis_client.keys(KEYS)) == 1
+        assert "slow" in client.session["cart"]
+
     def test_new_tokens_take_over_what_a_bearer_has_opened(
         self, client, issuer: Issuer, token, pizza, redis_client
     ):

@@ -97,8 +97,10 @@ class DictionaryStore:
     def remove_many(self, keys: Sequence[str]) -> int:
         return sum(self.remove(key) for key in keys)
 
-    def take(self, key: str) -> bytes | None:
+    def take(self, key: str, *, leaving: Entry | None = None) -> bytes | None:
         with self._lock:
+            if leaving is not None:
+                self._write(*leaving)
             present = self.load(key)
             self._records.pop(key, None)
             return present.raw if present else None
@@ -113,9 +115,7 @@ class DictionaryStore:
     ) -> Rotated:
         with self._lock:
             is_created = self.create(*goes_on, listed_in=listed_in)
-            if leaving is not None:
-                self._write(*leaving)
-            return Rotated(self.take(key), is_created)
+            return Rotated(self.take(key, leaving=leaving), is_created)
 
     def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
         with self._lock:
