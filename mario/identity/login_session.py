@@ -82,7 +82,6 @@ def open_for_browser(
         session.cycle_key()
     session[TOKENS] = KeptTokens.new(tokens, claims, now=time.time()).as_stored()
     session[USER_INFO] = people.user_info(claims)
-    session.restart_lifetime()  # type: ignore[attr-defined]  # the engine's
     try:
         session.save()
         if name := label(claims):

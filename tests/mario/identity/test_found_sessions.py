@@ -14,7 +14,7 @@ from django.contrib.auth import SESSION_KEY
 from mario.identity import login_session, memo
 from mario.identity.login_session import label
 from pizzeria.menu.models import Pizza
-from sessions_backend import failover, index, operators
+from sessions_backend import failover, index, names, operators
 from sessions_backend.engine import SessionStore
 from tests.mario.identity.issuer import Issuer
 from tests.mario.identity.test_bearer import add, call
@@ -143,7 +143,7 @@ class TestWhoComesAtTheSameMoment:
     ):
         client.cookies.clear()
         (key,) = redis_client.keys(KEYS)
-        slow = SessionStore(key.removeprefix(KEYS[:-1]))
+        slow = SessionStore(names.name_of(key))
         slow["cart"]["slow"] = {"pizza": pizza.pk, "size": "medium", "quantity": 1}
         asked = begin(client)
         issuer.will_answer(asked["nonce"])
