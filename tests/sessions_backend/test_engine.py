@@ -439,6 +439,30 @@ class TestCycleKey:
         assert dict(opened(request).items()) == {"only": 1}
         assert opened(stored_session).load() == {}
 
+    def test_of_a_session_that_is_over_ends_it(self, stored_session):
+        request = opened(stored_session)
+        request.set_expiry(-1)
+
+        request.cycle_key()
+
+        for session in (request, stored_session):
+            assert not SessionStore().exists(session.session_key)
+
+    def test_to_an_id_that_is_taken_goes_on_under_another(
+        self, stored_session, monkeypatch
+    ):
+        other, request = new_session(), opened(stored_session)
+        ids = iter([other.session_key, "free" * 10])
+        monkeypatch.setattr(request, "_get_new_session_key", lambda: next(ids))
+        request["own"] = 1
+
+        request.cycle_key()
+
+        assert request.session_key == "free" * 10
+        assert dict(opened(request).items()) == {"cart": {"a": 1}, "own": 1}
+        assert dict(opened(other).items()) == {"cart": {"a": 1}}
+        assert not SessionStore().exists(stored_session.session_key)
+
     def test_of_a_new_session_makes_one(self):
         session = SessionStore()
         session["cart"] = 1
