@@ -442,9 +442,12 @@ class TestCycleKey:
     def test_of_a_session_that_is_over_ends_it(self, stored_session):
         request = opened(stored_session)
         request.set_expiry(-1)
+        failures_before = health.counts().get("redis_failures", 0)
 
         request.cycle_key()
 
+        # Redis is not told of an end in the past, which it refuses.
+        assert health.counts().get("redis_failures", 0) == failures_before
         for session in (request, stored_session):
             assert not SessionStore().exists(session.session_key)
 
