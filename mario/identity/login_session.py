@@ -36,6 +36,8 @@ _KEPT = "cart"
 # What clocks and answers on their way may add to the life of a token.
 _LATE_SECONDS = 60
 _BACKEND = "mario.identity.oidc.KeycloakBackend"
+# Each that is lost was won by another request of the same login.
+_MOST_RACES = 5
 # Where this process has found the sessions of logins: by label their names, and the
 # moment of the monotonic clock from which the index is asked again.
 _FOUND_SECONDS = 10.0
@@ -100,22 +102,26 @@ def open_for_bearer(user: User, claims: dict[str, Any]) -> SessionBase | None:
     None if the token belongs to no login, as a service account's does not.
 
     :raises InvalidToken: if the login was logged out, or its session is another's
+    :raises StorageUnavailable: if it cannot be known now
     """
     name = label(claims)
     if name is None:
         _require_that_it_goes_on(claims)
         return None
-    if session := _found_before(name):
-        return _demand_owner(session, user)
-    session_key, is_revoked = index.lookup(name)
-    if is_revoked:
-        raise InvalidToken("its login was logged out")
-    if session_key:
-        session = empty_session(session_key)
-        if session.get(SESSION_KEY):
-            _note_found(name, session_key)
+    for _ in range(_MOST_RACES):
+        if session := _found_before(name):
             return _demand_owner(session, user)
-    return _make_for_bearer(name, user, claims, ended_key=session_key)
+        session_key, is_revoked = index.lookup(name)
+        if is_revoked:
+            raise InvalidToken("its login was logged out")
+        if session_key:
+            session = empty_session(session_key)
+            if session.get(SESSION_KEY):
+                _note_found(name, session_key)
+                return _demand_owner(session, user)
+        if session := _made_for_bearer(name, user, claims, ended_key=session_key):
+            return session
+    raise _lost_too_often()
 
 
 def close(session: SessionBase) -> None:
@@ -214,9 +220,14 @@ def _demand_owner(session: SessionBase, user: User) -> SessionBase:
     return session
 
 
-def _make_for_bearer(
+def _made_for_bearer(
     name: str, user: User, claims: dict[str, Any], *, ended_key: str | None
 ) -> SessionBase | None:
+    """
+    Make the session of a login that has none.
+
+    None if another request of it was faster, or if it was logged out meanwhile.
+    """
     session = empty_session()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = _BACKEND
@@ -228,9 +239,8 @@ def _make_for_bearer(
         name, key, ttl=lifetime(), expected=ended_key
     )
     if not is_linked and index.link(name, key, ttl=lifetime()) != key:
-        # Another request of the same login was faster, or it was logged out meanwhile.
         session.delete()
-        return open_for_bearer(user, claims)
+        return None
     try:
         # Asked last: a logout of the person meanwhile has not seen this session.
         ended_logins.require_later(claims)
@@ -238,6 +248,10 @@ def _make_for_bearer(
         index.revoke(name, ttl=lifetime())
         raise
     return session
+
+
+def _lost_too_often() -> StorageUnavailable:
+    return StorageUnavailable("Where this login leads to changes again and again.")
 
 
 def name_of(session: SessionBase) -> str:
@@ -277,10 +291,14 @@ def _lead_bearers_to(session: SessionBase, name: str) -> None:
     own = name_of(session)
     # Whatever a bearer opens meanwhile is what is taken over: a session that nothing
     # leads to any more would outlive the login.
-    while (present := index.link(name, own, ttl=lifetime())) not in {None, own}:
+    for _ in range(_MOST_RACES):
+        present = index.link(name, own, ttl=lifetime())
+        if present in {None, own}:
+            return
         if index.relink(name, own, ttl=lifetime(), expected=present):
             _take_over(session, present)
             return
+    raise _lost_too_often()
 
 
 def _take_over(session: SessionBase, earlier_name: str) -> None:

@@ -159,11 +159,11 @@ class KitchenOrders(generics.ListAPIView[Order]):
 
     permission_classes = [IsAuthenticated, MayCook]
     serializer_class = OrderSerializer
-    # The names of the three states happen to sort as the stages follow each other.
 
     def get_queryset(self) -> OrderQuerySet:
         asked = read_query(StationForm, self.request).cleaned_data
         orders = orders_at(asked["station"]).with_lines()
+        # The names of the three states happen to sort as the stages follow each other.
         return orders.order_by("status", "placed_at", "id")
 
 

@@ -38,12 +38,13 @@ class Lists:
         if list_key is None or self._is_known(key, list_key, ttl):
             return ()
         now, stays = int(time.time()), _stays(ttl)
-        name, expiring = bulk(list_key), _expiring(stays)
+        name = bulk(list_key)
+        expire_if_new, expire_if_later = _expiring(stays)
         return (
-            (list_key, _ZREMRANGEBYSCORE % (name, now - _CLOCKS_DIFFER_SECONDS)),
+            pruning(list_key, now),
             (list_key, _ZADD % (name, now + stays, bulk(names.text_of(key)))),
-            (list_key, expiring[0] % name),
-            (list_key, expiring[1] % name),
+            (list_key, expire_if_new % name),
+            (list_key, expire_if_later % name),
         )
 
     def note(self, listing: Sequence[Command], key: str, ttl: int) -> None:

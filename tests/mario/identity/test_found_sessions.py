@@ -178,6 +178,15 @@ class TestWhoComesAtTheSameMoment:
         assert len(call(bowser).json()["items"]) == 1
 
 
+def test_a_login_that_leads_nowhere_is_no_loop(issuer: Issuer, token, redis_client):
+    redis_client.delete(*redis_client.keys(KEYS))
+    (led_from,) = redis_client.keys("sessions:label:*")
+    redis_client.set(led_from, "", ex=60)
+
+    assert call(token).status_code == 503
+    assert redis_client.keys(KEYS) == []
+
+
 def test_another_persons_bearer_finds_the_session_and_is_refused(issuer: Issuer, token):
     assert call(issuer.sign(issuer.claims(sub="bowser"))).status_code == 401
 
