@@ -6,6 +6,7 @@ PizzeriaError
 |  +- CartFull
 |  +- TooManyOfOnePizza
 |  +- PizzaSoldOut       also when it is to be ordered
+|     +- OutOfSeason
 +- OrderRefused          what is in the cart cannot be ordered
 |  +- EmptyOrder
 |  +- KeyReused          the idempotency key names another order
@@ -67,14 +68,20 @@ class TooManyOfOnePizza(CartRefused):
 
 class PizzaSoldOut(CartRefused):
     code = "sold_out"
+    _state = "sold out today"
 
     def __init__(self, *names: str) -> None:
         verb = "is" if len(names) == 1 else "are"
         super().__init__(
-            f"{' and '.join(names)} {verb} sold out today. "
+            f"{' and '.join(names)} {verb} {self._state}. "
             "Everything else in your cart is kept.",
             pizzas=list(names),
         )
+
+
+class OutOfSeason(PizzaSoldOut):
+    code = "out_of_season"
+    _state = "out of season"
 
 
 class OrderRefused(PizzeriaError):

@@ -59,7 +59,7 @@ class AddItemSerializer(serializers.Serializer[Any]):
     )
 
     def validate_pizza(self, pizza_id: int) -> Pizza:
-        pizza = Pizza.objects.on_menu().filter(pk=pizza_id).first()
+        pizza = Pizza.objects.not_retired().filter(pk=pizza_id).first()
         if pizza is None:
             raise serializers.ValidationError("This pizza is not on the menu.")
         return pizza

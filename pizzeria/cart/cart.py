@@ -18,6 +18,7 @@ from pizzeria.exceptions import (
     CartChanged,
     CartFull,
     CartRefused,
+    OutOfSeason,
     PizzaSoldOut,
     TooManyOfOnePizza,
 )
@@ -45,11 +46,11 @@ class Cart:
 
     @cached_property
     def _pizzas(self) -> dict[int, Pizza]:
-        """What is on the menu of what the lines name; at most one query."""
+        """What did not retire of what the lines name; at most one query."""
         menu = self._menu
         if menu is None:
             ids = {line.pizza_id for line in [*self.lines, *self.removed]}
-            menu = Pizza.objects.on_menu().filter(pk__in=ids) if ids else ()
+            menu = Pizza.objects.not_retired().filter(pk__in=ids) if ids else ()
         return {pizza.pk: pizza for pizza in menu}
 
     @cached_property
@@ -115,6 +116,7 @@ class Cart:
         Put pizzas into the cart, under a line id of their own.
 
         :raises PizzaSoldOut: if the pizza cannot be had today
+        :raises OutOfSeason: if it comes back another time
         :raises CartRefused: if the pizza has one of the toppings anyway
         :raises TooManyOfOnePizza: if that would be more than one row may hold
         :raises CartFull: if there is no room for another line
@@ -153,6 +155,8 @@ class Cart:
             extra_toppings=sorted_toppings(extra_toppings),
             quantity=quantity,
         )
+        if not pizza.is_in_season():
+            raise OutOfSeason(pizza.name)
         if not pizza.is_available:
             raise PizzaSoldOut(pizza.name)
         if superfluous := set(line.extra_toppings) & set(pizza.toppings):

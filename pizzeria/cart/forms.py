@@ -15,7 +15,7 @@ class AddForm(forms.Form):
     """What a click on the menu sends."""
 
     pizza = forms.ModelChoiceField(
-        Pizza.objects.on_menu(),
+        Pizza.objects.not_retired(),
         error_messages={
             "required": "Please choose a pizza.",
             "invalid_choice": "This pizza is not on the menu.",

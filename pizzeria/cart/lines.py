@@ -89,7 +89,7 @@ class CartRow:
 
     @property
     def is_available(self) -> bool:
-        return self.pizza.is_available
+        return self.pizza.is_on_sale
 
     @property
     def quantity(self) -> int:

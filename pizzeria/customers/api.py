@@ -341,7 +341,7 @@ class OneFavourite(APIView):
         return self._set(request, pizza_id, is_favourite=False)
 
     def _set(self, request: Request, pizza_id: int, *, is_favourite: bool) -> Response:
-        pizza = get_object_or_404(Pizza.objects.on_menu(), pk=pizza_id)
+        pizza = get_object_or_404(Pizza.objects.not_retired(), pk=pizza_id)
         services.set_favourite(
             user=person_of(request), pizza=pizza, is_favourite=is_favourite
         )

@@ -98,7 +98,7 @@ def address_remove(request: SignedInRequest, address_id: int) -> HttpResponse:
 @login_required(back_to="menu")
 def favourite(request: SignedInRequest, pizza_id: int) -> HttpResponse:
     """Make a pizza a favourite, or no longer one."""
-    pizza = get_object_or_404(Pizza.objects.on_menu(), pk=pizza_id)
+    pizza = get_object_or_404(Pizza.objects.not_retired(), pk=pizza_id)
     try:
         services.set_favourite(
             user=request.user,

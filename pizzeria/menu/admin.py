@@ -40,7 +40,9 @@ class PizzaAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     list_filter = [
         "is_available",
         "category",
+        "spice_level",
         ("retired_at", admin.EmptyFieldListFilter),
+        ("available_until", admin.EmptyFieldListFilter),
     ]
     search_fields = ["name", "description"]
     actions = ["retire", "restore"]
@@ -51,14 +53,14 @@ class PizzaAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
 
     @admin.display(description="On sale", boolean=True)
     def on_sale(self, pizza: Pizza) -> bool:
-        return pizza.is_available and not pizza.is_retired
+        return pizza.is_on_sale
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         may_add: bool = super().has_add_permission(request)
-        return may_add and Pizza.objects.on_menu().count() < services.MAX_PIZZAS
+        return may_add and Pizza.objects.not_retired().count() < services.MAX_PIZZAS
 
     @admin.action(description="Take off the menu", permissions=["change"])
     def retire(self, request: HttpRequest, queryset: PizzaQuerySet) -> None:

@@ -17,7 +17,8 @@ from pizzeria.etags import IF_NONE_MATCH, NOT_MODIFIED, unless_unchanged
 from pizzeria.fields import WholeNumberField, WordField
 from pizzeria.menu import services
 from pizzeria.menu.forms import MAX_SEARCH_LENGTH, MenuFilter
-from pizzeria.menu.models import Category, MenuChange, Pizza
+from pizzeria.menu.models import Category, MenuChange, Pizza, PizzaQuerySet, Spice
+from pizzeria.menu.nutrition import FACTS
 from pizzeria.menu.pricing import Size
 from pizzeria.menu.toppings import TOPPINGS, Allergen, allergens_of
 from pizzeria.people import person_of
@@ -34,9 +35,34 @@ class PricesSerializer(serializers.Serializer[dict[str, object]]):
     large = serializers.DecimalField(max_digits=8, decimal_places=2)
 
 
+class AmountsSerializer(serializers.Serializer[dict[str, object]]):
+    """What is in one; kcal, and grams of the others. Null is unknown."""
+
+    kcal = serializers.IntegerField(allow_null=True)
+    fat = serializers.DecimalField(max_digits=6, decimal_places=1, allow_null=True)
+    saturates = serializers.DecimalField(
+        max_digits=6, decimal_places=1, allow_null=True
+    )
+    carbohydrate = serializers.DecimalField(
+        max_digits=6, decimal_places=1, allow_null=True
+    )
+    sugars = serializers.DecimalField(max_digits=6, decimal_places=1, allow_null=True)
+    protein = serializers.DecimalField(max_digits=6, decimal_places=1, allow_null=True)
+    salt = serializers.DecimalField(max_digits=6, decimal_places=1, allow_null=True)
+
+
+class NutritionSerializer(serializers.Serializer[dict[str, object]]):
+    """What each size feeds, as it comes."""
+
+    small = AmountsSerializer()
+    medium = AmountsSerializer()
+    large = AmountsSerializer()
+
+
 class PizzaSerializer(serializers.ModelSerializer[Pizza]):
     toppings = serializers.ListField(child=serializers.CharField(), read_only=True)
     prices = PricesSerializer(read_only=True)
+    nutrition = NutritionSerializer(read_only=True, allow_null=True)
     is_vegetarian = serializers.BooleanField(read_only=True)
     allergens = serializers.ListField(
         child=serializers.ChoiceField(Allergen.choices), read_only=True
@@ -54,6 +80,10 @@ class PizzaSerializer(serializers.ModelSerializer[Pizza]):
             "prices",
             "is_vegetarian",
             "allergens",
+            "spice_level",
+            "nutrition",
+            "available_from",
+            "available_until",
             "is_available",
         ]
 
@@ -63,6 +93,11 @@ FILTERS = [
     OpenApiParameter("category", str, enum=Category.values),
     OpenApiParameter("topping", str, enum=TOPPINGS),
     OpenApiParameter("vegetarian", bool),
+    OpenApiParameter("seasonal", bool, description="Only what is there for a season."),
+    OpenApiParameter(
+        "spice", int, enum=Spice.values, many=True, description="0 is mild."
+    ),
+    OpenApiParameter("sort", str, enum=["name", "price", "spice"]),
     OpenApiParameter("without", str, enum=Allergen.values, many=True),
 ]
 
@@ -107,13 +142,16 @@ class Menu(APIView):
 class MenuPizza(generics.RetrieveAPIView[Pizza]):
     """One pizza of the menu."""
 
-    queryset = Pizza.objects.on_menu()
+    queryset = Pizza.objects.none()
     serializer_class = PizzaSerializer
     # Nobody has to say who they are, and reading the menu reads no cookie's session;
     # a token that is not valid is refused all the same.
     authentication_classes = by_token_only()
     permission_classes = [AllowAny]
     lookup_url_kwarg = "pizza_id"
+
+    def get_queryset(self) -> PizzaQuerySet:
+        return Pizza.objects.on_menu()
 
 
 class ChoiceSerializer(serializers.Serializer[Any]):
@@ -174,9 +212,16 @@ class ManagedPizzaSerializer(PizzaSerializer):
         fields = [
             *PizzaSerializer.Meta.fields,
             "more_allergens",
+            *FACTS,
             "retired_at",
             "version",
         ]
+
+
+def _grams() -> serializers.DecimalField:
+    return serializers.DecimalField(
+        max_digits=5, decimal_places=1, min_value=0, required=False, allow_null=True
+    )
 
 
 class EditPizzaSerializer(serializers.Serializer[Any]):
@@ -196,6 +241,28 @@ class EditPizzaSerializer(serializers.Serializer[Any]):
     more_allergens = serializers.ListField(
         child=WordField(Allergen.choices), max_length=len(Allergen), required=False
     )
+    spice_level = WholeNumberField(
+        min_value=0, max_value=max(Spice.values), required=False, help_text="0 is mild."
+    )
+    available_from = serializers.DateField(
+        required=False, allow_null=True, help_text="The first day of its season."
+    )
+    available_until = serializers.DateField(
+        required=False, allow_null=True, help_text="The last day of its season."
+    )
+    kcal = WholeNumberField(
+        min_value=0,
+        max_value=9999,
+        required=False,
+        allow_null=True,
+        help_text="Of a small one, like the grams that follow.",
+    )
+    fat = _grams()
+    saturates = _grams()
+    carbohydrate = _grams()
+    sugars = _grams()
+    protein = _grams()
+    salt = _grams()
     is_available = serializers.BooleanField(required=False)
     version = WholeNumberField(
         min_value=1,
@@ -213,6 +280,17 @@ class MenuChangeSerializer(serializers.ModelSerializer[MenuChange]):
     class Meta:
         model = MenuChange
         fields = ["action", "changes", "changed_by_name", "changed_at"]
+
+
+# What a PUT that does not name it makes of it.
+_LEFT_OUT: dict[str, Any] = {
+    "more_allergens": [],
+    "spice_level": Spice.MILD,
+    "available_from": None,
+    "available_until": None,
+    **dict.fromkeys(FACTS),
+    "is_available": True,
+}
 
 
 class MayChangeMenu(Permitted):
@@ -349,7 +427,7 @@ class ManagedPizza(APIView):
         fields = dict(told.validated_data)
         version = fields.pop("version", None)
         if not is_partial:
-            fields = {"more_allergens": [], "is_available": True, **fields}
+            fields = {**_LEFT_OUT, **fields}
         pizza = services.edit_pizza(
             pizza_id=pizza_id,
             fields=fields,

@@ -1,13 +1,24 @@
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
 
-from pizzeria.menu.models import Category, Pizza
+from pizzeria.menu.models import Category, Pizza, Spice
+from pizzeria.menu.nutrition import FACTS
 from pizzeria.menu.toppings import TOPPINGS, Allergen
 from pizzeria.text import refuse_control_characters
 
 MAX_SEARCH_LENGTH = 60
+_SORTS = [
+    ("name", "By name"),
+    ("price", "Cheapest first"),
+    ("spice", "Hottest first"),
+]
+_SORT_KEYS: dict[str, Callable[[Pizza], Any]] = {
+    "name": lambda pizza: pizza.name.casefold(),
+    "price": lambda pizza: pizza.base_price,
+    "spice": lambda pizza: -pizza.spice_level,
+}
 _TOPPING_CHOICES = [(topping, topping) for topping in TOPPINGS]
 
 
@@ -28,6 +39,15 @@ class MenuFilter(forms.Form):
         label="With", required=False, choices=[("", "Any topping"), *_TOPPING_CHOICES]
     )
     vegetarian = forms.BooleanField(label="Vegetarian", required=False)
+    seasonal = forms.BooleanField(label="Only for a season", required=False)
+    spice = forms.TypedMultipleChoiceField(
+        label="How hot",
+        required=False,
+        coerce=int,
+        choices=Spice.choices,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": "Heat goes from 0 to 3."},
+    )
     without = forms.MultipleChoiceField(
         label="Without",
         required=False,
@@ -36,19 +56,25 @@ class MenuFilter(forms.Form):
         error_messages={"invalid_choice": "There is no such allergen."},
     )
 
+    sort = forms.ChoiceField(
+        label="Sorted", required=False, choices=[("", "As on the menu"), *_SORTS]
+    )
+
     @property
     def is_used(self) -> bool:
         return self.is_valid() and any(self.cleaned_data.values())
 
     def pick(self, pizzas: Iterable[Pizza]) -> list[Pizza]:
         """
-        Leave of these what is looked for; all of them if that is not clear.
+        Leave of these what is looked for, sorted; all of them if that is not clear.
 
         What a pizza contains follows from its toppings, which are JSON: a menu is
         short enough to be read through.
         """
         wanted = self.cleaned_data if self.is_valid() else {}
-        return [pizza for pizza in pizzas if _fits(pizza, wanted)]
+        fitting = [pizza for pizza in pizzas if _fits(pizza, wanted)]
+        key = _SORT_KEYS.get(wanted.get("sort", ""))
+        return sorted(fitting, key=key) if key else fitting
 
 
 def _fits(pizza: Pizza, wanted: dict[str, Any]) -> bool:
@@ -59,8 +85,19 @@ def _fits(pizza: Pizza, wanted: dict[str, Any]) -> bool:
         and wanted.get("category", "") in ("", pizza.category)
         and (not wanted.get("topping") or wanted["topping"] in pizza.toppings)
         and (not wanted.get("vegetarian") or pizza.is_vegetarian)
+        and (not wanted.get("seasonal") or pizza.is_seasonal)
+        and (not wanted.get("spice") or pizza.spice_level in wanted["spice"])
         and not set(wanted.get("without", ())) & set(pizza.allergens)
     )
+
+
+class _DateInput(forms.DateInput):
+    """What browsers have a calendar for; they want the date as ISO writes it."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
 
 
 class PizzaForm(forms.ModelForm):  # type: ignore[type-arg]  # not at run time
@@ -80,6 +117,13 @@ class PizzaForm(forms.ModelForm):  # type: ignore[type-arg]  # not at run time
         help_text="Beyond what dough, cheese and the toppings bring.",
         error_messages={"invalid_choice": "There is no such allergen."},
     )
+    spice_level = forms.TypedChoiceField(
+        label="How hot",
+        choices=Spice.choices,
+        required=False,
+        coerce=int,
+        empty_value=0,  # type: ignore[arg-type]  # the stubs know words alone
+    )
     # What the page showed: a change of somebody else is not overwritten unseen.
     version = forms.IntegerField(
         required=False, min_value=1, max_value=2**31, widget=forms.HiddenInput
@@ -94,8 +138,22 @@ class PizzaForm(forms.ModelForm):  # type: ignore[type-arg]  # not at run time
             "base_price",
             "toppings",
             "more_allergens",
+            "spice_level",
+            "available_from",
+            "available_until",
+            *FACTS,
             "is_available",
         ]
-        labels = {"base_price": "Price of a small one", "is_available": "On sale"}
-        widgets = {"description": forms.Textarea(attrs={"rows": 2})}
+        labels = {
+            "base_price": "Price of a small one",
+            "is_available": "On sale",
+            "available_from": "In season from",
+            "available_until": "In season until",
+            **FACTS,
+        }
+        widgets = {
+            "description": forms.Textarea(attrs={"rows": 2}),
+            "available_from": _DateInput,
+            "available_until": _DateInput,
+        }
         help_texts = {"is_available": "Off: the menu shows it as sold out."}

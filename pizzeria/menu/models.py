@@ -1,15 +1,18 @@
 from collections.abc import Collection
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.urls import reverse
+from django.utils import timezone
 
 from pizzeria.menu import pricing
+from pizzeria.menu.nutrition import FACTS, scaled
 from pizzeria.menu.pricing import Size
 from pizzeria.menu.toppings import MEAT, TOPPINGS, Allergen, allergens_of
 from pizzeria.text import refuse_control_characters
@@ -44,10 +47,35 @@ class Category(models.TextChoices):
     SPECIAL = "special", "Specials"
 
 
+class Spice(models.IntegerChoices):
+    MILD = 0, "Mild"
+    WARM = 1, "A little hot"
+    HOT = 2, "Hot"
+    FIERY = 3, "Very hot"
+
+
 class PizzaQuerySet(models.QuerySet["Pizza"]):
-    def on_menu(self) -> "PizzaQuerySet":
-        """What guests see, sold out or not."""
+    def not_retired(self) -> "PizzaQuerySet":
+        """What a cart may hold, also when its season is over meanwhile."""
         return self.filter(retired_at=None)
+
+    def on_menu(self, day: date | None = None) -> "PizzaQuerySet":
+        """What guests see on a day, or today; sold out or not."""
+        day = day or timezone.localdate()
+        return self.not_retired().exclude(
+            models.Q(available_from__gt=day) | models.Q(available_until__lt=day)
+        )
+
+
+def _grams() -> "models.DecimalField[Any, Any]":
+    return models.DecimalField(
+        max_digits=5,
+        decimal_places=1,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="Grams in a small one.",
+    )
 
 
 class Pizza(models.Model):
@@ -80,6 +108,25 @@ class Pizza(models.Model):
     category = models.CharField(
         max_length=10, choices=Category, default=Category.CLASSIC
     )
+    spice_level = models.PositiveSmallIntegerField(choices=Spice, default=Spice.MILD)
+    kcal = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(9999)],
+        help_text="Of a small one.",
+    )
+    fat = _grams()
+    saturates = _grams()
+    carbohydrate = _grams()
+    sugars = _grams()
+    protein = _grams()
+    salt = _grams()
+    available_from = models.DateField(
+        null=True, blank=True, help_text="The first day of its season."
+    )
+    available_until = models.DateField(
+        null=True, blank=True, help_text="The last day of its season."
+    )
     is_available = models.BooleanField(
         default=True, help_text="Off: the menu shows it as sold out."
     )
@@ -105,6 +152,16 @@ class Pizza(models.Model):
                 condition=models.Q(category__in=Category.values),
                 name="pizza_category_known",
             ),
+            models.CheckConstraint(
+                condition=models.Q(spice_level__in=Spice.values),
+                name="pizza_spice_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(available_from=None)
+                | models.Q(available_until=None)
+                | models.Q(available_until__gte=models.F("available_from")),
+                name="pizza_season_forwards",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -113,9 +170,49 @@ class Pizza(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("menu_pizza", args=[self.pk])
 
+    def clean(self) -> None:
+        """:raises ValidationError: if its season ends before it begins"""
+        first, last = self.available_from, self.available_until
+        if first and last and last < first:
+            raise ValidationError(
+                {"available_until": "The season ends before it begins."}
+            )
+
     @property
     def is_retired(self) -> bool:
         return self.retired_at is not None
+
+    @property
+    def is_seasonal(self) -> bool:
+        return bool(self.available_from or self.available_until)
+
+    def is_in_season(self, day: date | None = None) -> bool:
+        """Whether its season is on that day, or today in the restaurant's zone."""
+        day = day or timezone.localdate()
+        return (self.available_from or day) <= day <= (self.available_until or day)
+
+    @property
+    def is_on_sale(self) -> bool:
+        """Whether it can be ordered today."""
+        return self.is_available and not self.is_retired and self.is_in_season()
+
+    @property
+    def why_not(self) -> str:
+        """Say in two words why it cannot be ordered today; nothing if it can."""
+        if self.is_on_sale:
+            return ""
+        return "Sold out" if self.is_in_season() else "Out of season"
+
+    @property
+    def nutrition(self) -> dict[str, dict[str, Decimal | None]] | None:
+        """Each size's numbers, as far as they are known; None without any."""
+        known = {name: getattr(self, name) for name in FACTS}
+        if not any(amount is not None for amount in known.values()):
+            return None
+        return {
+            size.value: {name: scaled(known[name], name, size) for name in FACTS}
+            for size in Size
+        }
 
     @property
     def is_vegetarian(self) -> bool:

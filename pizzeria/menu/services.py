@@ -1,7 +1,7 @@
 """What is written when managers change the menu: each change with its history."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from pizzeria.events.services import Event, record_all
 from pizzeria.events.types import EventType
 from pizzeria.exceptions import MenuChanged, MenuFull
 from pizzeria.menu.models import MenuChange, Pizza
+from pizzeria.menu.nutrition import FACTS
 
 # A menu is read whole, by people and programs.
 MAX_PIZZAS = 200
@@ -24,9 +25,16 @@ EDITABLE = (
     "category",
     "toppings",
     "more_allergens",
+    "spice_level",
+    "available_from",
+    "available_until",
+    *FACTS,
     "is_available",
 )
-_DETAILS = ("name", "description", "category", "more_allergens")
+# What has an event of its own is no detail.
+_DETAILS = [
+    name for name in EDITABLE if name not in {"base_price", "toppings", "is_available"}
+]
 
 
 @retried
@@ -118,7 +126,7 @@ def restore_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
 
 
 def _refuse_if_full() -> None:
-    if Pizza.objects.on_menu().count() >= MAX_PIZZAS:
+    if Pizza.objects.not_retired().count() >= MAX_PIZZAS:
         raise MenuFull(limit=MAX_PIZZAS)
 
 
@@ -134,6 +142,8 @@ def _state(pizza: Pizza, was: Pizza | None) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Decimal):
         return f"{value:.2f}"
     return list(value) if isinstance(value, list | tuple) else value

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from http import HTTPStatus
 
 from django.core.paginator import Paginator
@@ -10,6 +11,7 @@ from pizzeria.cart.forms import AddForm
 from pizzeria.customers.models import Favourite
 from pizzeria.menu.forms import MenuFilter
 from pizzeria.menu.models import Pizza
+from pizzeria.menu.nutrition import FACTS
 from pizzeria.menu.pricing import TOPPING_PRICE, Size
 from pizzeria.menu.toppings import TOPPINGS, allergens_of
 
@@ -39,7 +41,9 @@ def menu_pizza(request: HttpRequest, pizza_id: int) -> HttpResponse:
 
 def show_menu(request: HttpRequest, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
     """Show what is looked for, sold-out pizzas too, and what the cart holds so far."""
-    on_menu = list(Pizza.objects.on_menu())
+    # With what is out of season: a cart may hold it, and says so.
+    known = list(Pizza.objects.not_retired())
+    on_menu = [pizza for pizza in known if pizza.is_in_season()]
     wanted = MenuFilter(request.GET)
     if not wanted.is_valid():
         status = HTTPStatus.BAD_REQUEST
@@ -53,7 +57,7 @@ def show_menu(request: HttpRequest, status: HTTPStatus = HTTPStatus.OK) -> HttpR
         "toppings": TOPPINGS,
         "topping_price": TOPPING_PRICE,
         # The pizzas are here already: the cart need not ask for them again.
-        "cart": Cart(request.session, menu=on_menu),
+        "cart": Cart(request.session, menu=known),
     }
     return render(request, "menu/menu.html", context, status=status)
 
@@ -86,11 +90,26 @@ def show_pizza(
         "price": pizza.unit_price(size, extras) * quantity,
         "allergens": allergens_of([*pizza.toppings, *extras], pizza.more_allergens),
         "is_favourite": pizza.pk in _favourites_of(request),
+        "nutrition": _nutrition_table(pizza),
         "toppings": TOPPINGS,
         "topping_price": TOPPING_PRICE,
         **context,
     }
     return render(request, "menu/menu_pizza.html", context, status=status)
+
+
+def _nutrition_table(pizza: Pizza) -> list[tuple[str, list[Decimal | None]]]:
+    """Each fact that is known, and its amount by size."""
+    by_size = pizza.nutrition or {}
+    rows = [
+        (label, [facts[name] for facts in by_size.values()])
+        for name, label in FACTS.items()
+    ]
+    return [
+        (label, amounts)
+        for label, amounts in rows
+        if any(x is not None for x in amounts)
+    ]
 
 
 def _favourites_of(request: HttpRequest) -> set[int]:

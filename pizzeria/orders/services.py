@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from pizzeria.cart.lines import CartLine
 from pizzeria.collisions import retried
@@ -17,6 +18,7 @@ from pizzeria.exceptions import (
     CartChanged,
     EmptyOrder,
     KeyReused,
+    OutOfSeason,
     PizzaSoldOut,
     PriceChanged,
     StatusConflict,
@@ -49,6 +51,7 @@ def place_order(
 
     :raises EmptyOrder: if there is no line
     :raises PizzaSoldOut: if one of the pizzas cannot be had today
+    :raises OutOfSeason: if one of them comes back another time
     :raises CartChanged: if a pizza left the menu, or only some of the lines are
         part of an earlier order
     :raises PriceChanged: if it costs something else than the customer has seen
@@ -164,9 +167,11 @@ def _digest(contact: Contact) -> str:
 def _write_bill(
     customer: User, lines: Sequence[CartLine], contact: Contact, placed_at: datetime
 ) -> tuple[Order, list[OrderLine]]:
-    on_menu = Pizza.objects.on_menu()
-    menu = on_menu.in_bulk({line.pizza_id for line in lines})
-    _check_menu(menu.values(), missing=len({x.pizza_id for x in lines}) - len(menu))
+    known = Pizza.objects.not_retired()
+    menu = known.in_bulk({line.pizza_id for line in lines})
+    if len(menu) < len({line.pizza_id for line in lines}):
+        raise CartChanged
+    _refuse_what_cannot_be_had(menu.values(), timezone.localdate(placed_at))
     order = Order(
         customer=customer,
         customer_name=full_name(customer),
@@ -180,11 +185,10 @@ def _write_bill(
     return order, bill
 
 
-def _check_menu(pizzas: Collection[Pizza], *, missing: int) -> None:
-    if missing:
-        raise CartChanged
-    sold_out = [pizza.name for pizza in pizzas if not pizza.is_available]
-    if sold_out:
+def _refuse_what_cannot_be_had(pizzas: Collection[Pizza], day: date) -> None:
+    if gone := [pizza.name for pizza in pizzas if not pizza.is_in_season(day)]:
+        raise OutOfSeason(*sorted(gone))
+    if sold_out := [pizza.name for pizza in pizzas if not pizza.is_available]:
         raise PizzaSoldOut(*sorted(sold_out))
 
 

@@ -71,6 +71,7 @@ class TestMenu:
                 "base_price": "15.50",
                 "category": "meat",
                 "toppings": ["Ham", "Pineapple", "Bacon"],
+                "spice_level": "1",
                 "is_available": "on",
             },
         )
@@ -95,6 +96,8 @@ class TestMenu:
             {"base_price": "100000"},
             {"base_price": "NaN"},
             {"toppings": ["Gold"]},
+            {"spice_level": "4"},
+            {"available_from": "2026-12-01", "available_until": "2026-11-30"},
         ],
     )
     def test_nonsense_is_refused(self, admin, hawaiian, wrong):
@@ -103,6 +106,7 @@ class TestMenu:
             "base_price": "15.50",
             "category": "classic",
             "toppings": [],
+            "spice_level": "0",
             **wrong,
         }
 

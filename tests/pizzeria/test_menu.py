@@ -109,6 +109,10 @@ class TestApi:
             "prices": {"small": "14.99", "medium": "19.49", "large": "23.98"},
             "is_vegetarian": False,
             "allergens": ["gluten", "milk", "sulphites"],
+            "spice_level": 0,
+            "nutrition": response.json()[3]["nutrition"],
+            "available_from": None,
+            "available_until": None,
             "is_available": True,
         }
 

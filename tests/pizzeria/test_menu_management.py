@@ -62,6 +62,7 @@ class TestPages:
         page = manager.get(f"/management/menu/{pizza.pk}/")
         form = page.context["form"]
         sent = {name: form[name].value() for name in form.fields}
+        sent = {name: value for name, value in sent.items() if value is not None}
         sent["is_available"] = "on"
 
         manager.post(f"/management/menu/{pizza.pk}/", sent)

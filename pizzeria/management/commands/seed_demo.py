@@ -8,6 +8,7 @@ from django.utils import timezone
 from pizzeria.management.demo_data import DayClosed, seed_orders
 from pizzeria.management.periods import local_day
 from pizzeria.management.services import DayNotOver, close_day, open_days
+from pizzeria.menu.seed import seed_seasons
 
 _DAYS = 365
 _MOST_ORDERS = 5_000_000
@@ -58,6 +59,7 @@ class Command(BaseCommand):
             )
         except DayClosed as error:
             raise CommandError(error.message) from error
+        seed_seasons(local_day(now))
         self.stdout.write("")
         closed = self._close_days(now)
         self.stdout.write(
