@@ -9,7 +9,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as answer_of_rest_framework
 
-from pizzeria.exceptions import Conflict, KeyReused, PizzeriaError
+from pizzeria.exceptions import Conflict, KeyReused, NotServed, PizzeriaError
 
 NOTHING_HERE = "There is nothing at this address."
 NOT_ALLOWED = "You may not do this."
@@ -48,12 +48,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 def _answer_of_the_shop(error: PizzeriaError) -> Response:
     return Response(
         {"code": error.code, "message": error.message, "extra": error.extra},
-        status=_status_of(error),
+        status=status_of(error),
     )
 
 
-def _status_of(error: PizzeriaError) -> HTTPStatus:
-    if isinstance(error, KeyReused):
+def status_of(error: PizzeriaError) -> HTTPStatus:
+    if isinstance(error, (KeyReused, NotServed)):
         # draft-ietf-httpapi-idempotency-key-header, 2.7; its 409, for a request that
         # still runs, is not needed: the second waits for the first one's order.
         return HTTPStatus.UNPROCESSABLE_ENTITY

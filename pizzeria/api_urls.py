@@ -10,4 +10,5 @@ urlpatterns = [
     path("", include("pizzeria.notifications.api_urls")),
     path("", include("pizzeria.events.api_urls")),
     path("", include("pizzeria.management.api_urls")),
+    path("", include("pizzeria.restaurant.api_urls")),
 ]

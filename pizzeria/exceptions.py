@@ -18,6 +18,7 @@ PizzeriaError
 +- Conflict              somebody or something else was faster
    +- CartChanged
    +- PriceChanged
+   +- Closed
    +- MenuChanged
    +- StatusConflict
    +- OrderUnderWay
@@ -29,6 +30,7 @@ chooses the status in `api_errors`, a page shows the sentence.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -112,6 +114,38 @@ class LoggedOut(OrderRefused):
     message = "You were logged out meanwhile, so nothing was ordered."
 
 
+class NotServed(OrderRefused):
+    code = "not_served"
+
+
+class BelowMinimum(NotServed):
+    code = "below_minimum"
+
+    def __init__(self, *, amount: Decimal, minimum: Decimal) -> None:
+        super().__init__(
+            f"A delivery begins at ${minimum}, and your pizzas cost ${amount}. Add "
+            f"${minimum - amount}, or pick them up; your cart is kept.",
+            minimum=str(minimum),
+            amount=str(amount),
+        )
+
+
+class DeliveryTooFar(NotServed):
+    code = "delivery_too_far"
+
+    def __init__(self, postcode: str | None, *, area: Collection[str]) -> None:
+        begins = ", ".join(area)
+        if postcode is None:
+            told = "Please write the postcode along with the address"
+        else:
+            told = f"Our drivers do not go to {postcode}"
+        super().__init__(
+            f"{told}. They go where postcodes begin with {begins}. You can choose "
+            "another address, or pick-up; your cart is kept.",
+            area=list(area),
+        )
+
+
 class TooMuchKept(PizzeriaError):
     code = "too_much_kept"
     message = "There is no room for more. Please remove something first."
@@ -158,6 +192,16 @@ class PriceChanged(Conflict):
             f"The total is {total} now: a price or the cart changed since you looked. "
             "Nothing was ordered yet.",
             total_amount=str(total),
+        )
+
+
+class Closed(Conflict):
+    code = "closed"
+
+    def __init__(self, words: str, *, opens_at: datetime | None) -> None:
+        super().__init__(
+            f"The restaurant is closed now ({words}). Your cart is kept until then.",
+            opens_at=opens_at.isoformat() if opens_at else None,
         )
 
 

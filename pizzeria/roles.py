@@ -18,6 +18,7 @@ OVERSEE = "orders.oversee"
 SEND_EVENTS = "events.receive"
 ADD_TO_MENU = "menu.add_pizza"
 CHANGE_MENU = "menu.change_pizza"
+CHANGE_RULES = "restaurant.change_restaurant"
 
 GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
     "customer": frozenset(),
@@ -34,6 +35,7 @@ GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
             "orders.view_order",
             ADD_TO_MENU,
             CHANGE_MENU,
+            CHANGE_RULES,
             "menu.view_pizza",
         }
     ),

@@ -10,4 +10,5 @@ urlpatterns = [
     path("", include("pizzeria.delivery.urls")),
     path("", include("pizzeria.notifications.urls")),
     path("", include("pizzeria.live.urls")),
+    path("", include("pizzeria.restaurant.urls")),
 ]

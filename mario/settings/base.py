@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "pizzeria.live",
     "pizzeria.delivery",
     "pizzeria.notifications",
+    "pizzeria.restaurant",
 ]
 
 MIDDLEWARE = [

@@ -68,6 +68,7 @@ OIDC_API_SCOPES = {
     "notifications": "orders",
     "orders": "orders",
     "profile": "account",
+    "restaurant": "",
     "schema": "",
 }
 # The media types in an access token's header, in lower case. Keycloak writes JWT, or

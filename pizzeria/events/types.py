@@ -48,7 +48,9 @@ class EventType(StrEnum):
     KITCHEN_LINE_TICKED = "kitchen.line.ticked.v1"
     KITCHEN_CANCELLATION_SEEN = "kitchen.cancellation.seen.v1"
 
+    RESTAURANT_RULES_CHANGED = "restaurant.rules.changed.v1"
+
     @property
     def kind(self) -> str:
-        """What it happened to: an order, a customer, a pizza, the kitchen."""
+        """What it happened to: an order, a customer, a pizza, the restaurant."""
         return self.value.partition(".")[0]

@@ -76,6 +76,13 @@ def estimate(
     return _against_the_promise(order, ready + pace.way, ready + pace.way + SPREAD)
 
 
+def earliest_times(*, now: datetime) -> dict[str, datetime]:
+    """Say to whoever is about to order when it would be there at the earliest."""
+    pace = measured_pace()
+    ready = _ready_at(Order(status=Status.CONFIRMED, placed_at=now), now, pace)
+    return {"pickup": ready, "delivery": ready + pace.way}
+
+
 def promise(order: Order, *, now: datetime) -> datetime:
     """Name the latest time to tell whoever places this order."""
     expected = estimate(order, now=now)

@@ -36,6 +36,7 @@ def order_cart(
     :raises EmptyOrder: if the cart is empty; names the order that emptied it
     :raises PizzaSoldOut: if one of the pizzas is; the cart keeps everything
     :raises CartChanged: if part of the cart cannot be ordered; the rest is kept
+    :raises Closed, NotServed: if the restaurant takes no such order now
     :raises PriceChanged: if it costs something else than the customer has seen
     :raises KeyReused: if the key named an order with other details
     :raises LoggedOut: if the session has ended meanwhile; nothing is ordered

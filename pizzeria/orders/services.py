@@ -30,6 +30,7 @@ from pizzeria.orders.contact import Contact
 from pizzeria.orders.estimates import promise
 from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderLine, full_name
 from pizzeria.orders.transitions import Status, Step, find_step
+from pizzeria.restaurant import services as restaurant
 
 
 @retried
@@ -54,6 +55,7 @@ def place_order(
     :raises OutOfSeason: if one of them comes back another time
     :raises CartChanged: if a pizza left the menu, or only some of the lines are
         part of an earlier order
+    :raises Closed, NotServed: if the restaurant takes no such order now
     :raises PriceChanged: if it costs something else than the customer has seen
     :raises KeyReused: if the key named an order with other details
     """
@@ -67,6 +69,11 @@ def place_order(
             if earlier is not None:
                 return earlier
             order, bill = _write_bill(customer, lines, contact, placed_at)
+            restaurant.check_order(
+                address=contact.customer_address,
+                amount=order.total_amount,
+                now=placed_at,
+            )
             order.idempotency_key = key
             order.request_digest = _digest(contact) if key else ""
             order.promised_at = promise(order, now=placed_at)

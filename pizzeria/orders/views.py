@@ -17,6 +17,7 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from pizzeria.access import HtmxRequest, SignedInRequest, login_required
+from pizzeria.api_errors import status_of
 from pizzeria.cart.cart import Cart
 from pizzeria.customers.models import profile_of
 from pizzeria.customers.services import remember_contact
@@ -25,17 +26,19 @@ from pizzeria.exceptions import (
     EmptyOrder,
     KeyReused,
     LoggedOut,
+    NotServed,
     PizzaSoldOut,
     PizzeriaError,
 )
 from pizzeria.orders.contact import PaymentMethod
-from pizzeria.orders.estimates import estimate
+from pizzeria.orders.estimates import earliest_times, estimate
 from pizzeria.orders.forms import CheckoutForm, OrderFilter, ReasonForm, new_key
 from pizzeria.orders.models import Order
 from pizzeria.orders.ordering import last_order, order_cart, reorder
 from pizzeria.orders.services import move_order
 from pizzeria.orders.timeline import timeline_of
 from pizzeria.orders.transitions import Fulfilment, Status
+from pizzeria.restaurant.models import Restaurant
 
 ORDERS_PER_PAGE = 20
 _SHARED = signing.Signer(salt="pizzeria.orders.track")
@@ -194,7 +197,7 @@ def _place_order(request: SignedInRequest) -> HttpResponse:
     except LoggedOut as refusal:
         messages.error(request, refusal.message)
         return _see_other("checkout")
-    except (Conflict, PizzaSoldOut) as refusal:
+    except (Conflict, NotServed, PizzaSoldOut) as refusal:
         return _show_form_again(request, form, refusal)
     if form.cleaned_data["remember"]:
         remember_contact(
@@ -219,9 +222,7 @@ def _show_form_again(
     messages.error(request, refusal.message)
     if Cart(request.session).is_empty:
         return _see_other("cart")
-    is_conflict = isinstance(refusal, Conflict)
-    status = HTTPStatus.CONFLICT if is_conflict else HTTPStatus.BAD_REQUEST
-    return _show_form(request, form, status)
+    return _show_form(request, form, status_of(refusal))
 
 
 def _show_form(
@@ -234,7 +235,13 @@ def _show_form(
         form = _prefilled(request, cart)
     else:
         form.data = {**dict(form.data.items()), "seen_total": cart.total}
-    context = {"form": form, "cart": cart}
+    now = timezone.now()
+    context = {
+        "form": form,
+        "cart": cart,
+        "restaurant": Restaurant.the_one(),
+        "earliest": earliest_times(now=now),
+    }
     return render(request, "orders/checkout.html", context, status=status)
 
 

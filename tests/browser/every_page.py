@@ -85,6 +85,9 @@ PAGES = [
     ShopPage(
         "pizza-change", "menu/manage/pizza.html", "/management/menu/{pizza}/", MANAGER
     ),
+    ShopPage(
+        "restaurant", "restaurant/restaurant.html", "/management/restaurant/", MANAGER
+    ),
     ShopPage("staff-logins", "account/staff.html", "/account/staff/", MANAGER),
     ShopPage("error-403", "403.html", "/kitchen/", CUSTOMER, status=403),
     ShopPage("error-404", "404.html", "/calzone/", status=404),
@@ -139,6 +142,7 @@ FRAMED = [
             "pizza": "menu/pizza/{pizza}/change/",
             "kitchens": "kitchen/kitchen/",
             "kitchen": "kitchen/kitchen/{kitchen}/change/",
+            "restaurant": "restaurant/restaurant/",
             "notifications": "notifications/notification/",
             "notification": "notifications/notification/{told}/change/",
             "events": "events/outboxevent/",

@@ -9,6 +9,7 @@ import json
 import re
 import time
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import django
@@ -38,6 +39,8 @@ from pizzeria.orders.contact import Contact, PaymentMethod
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order, place_order
 from pizzeria.orders.transitions import Fulfilment, Status
+from pizzeria.restaurant.hours import Weekday
+from pizzeria.restaurant.services import change_rules
 
 ROLES = {
     "peach": "customer",
@@ -127,6 +130,14 @@ def make() -> dict[str, object]:
     pizzas = {pizza.name: pizza for pizza in Pizza.objects.all()}
     Pizza.objects.filter(name="BBQ Chicken").update(is_available=False)
     set_capacity(capacity=4, actor=daisy, now=NOW)
+    rules = {
+        # A whole day each: the pictures are drawn at any hour.
+        "hours": [
+            {"weekday": day, "opens": "11:30", "closes": "11:30"} for day in Weekday
+        ],
+        "delivery_minimum": Decimal("15.00"),
+    }
+    change_rules(fields=rules, actor=daisy, now=NOW)
     home = customers.save_address(
         user=peach, label="Home", text="1 Castle Road\nToadstool"
     )

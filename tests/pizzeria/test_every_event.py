@@ -18,6 +18,7 @@ from pizzeria.notifications import services as notifications
 from pizzeria.notifications.models import Notification
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
+from pizzeria.restaurant import services as restaurant
 from tests.pizzeria.conftest import CONTACT, FRIDAY_EVENING
 from tests.shop import ROOT
 
@@ -60,6 +61,9 @@ def everything(order_of, browser_of, peach, luigi, yoshi, daisy):
     )
     kitchen.set_capacity(capacity=7, actor=daisy, now=FRIDAY_EVENING)
     _the_menu_changes(daisy)
+    restaurant.change_rules(
+        fields={"delivery_area": ["0018"]}, actor=daisy, now=FRIDAY_EVENING
+    )
     told = Notification.objects.of(peach).latest("pk")
     notifications.dismiss(notification_id=told.pk, person=peach, now=FRIDAY_EVENING)
     notifications.mark_all_read(person=peach, now=FRIDAY_EVENING)

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class RestaurantConfig(AppConfig):
+    name = "pizzeria.restaurant"

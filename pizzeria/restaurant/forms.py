@@ -1,0 +1,79 @@
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from pizzeria.restaurant.area import read_prefixes
+from pizzeria.restaurant.hours import Weekday, check_overlaps, read_day
+from pizzeria.restaurant.models import NOTHING, Restaurant, stored
+
+_MAX_TEXT = 200
+
+
+class RulesForm(forms.Form):
+    """When it is open, where it delivers to, and from what sum on."""
+
+    delivery_minimum = forms.DecimalField(
+        label="Minimum of a delivery",
+        required=False,
+        min_value=NOTHING,
+        max_digits=6,
+        decimal_places=2,
+        help_text="What the pizzas cost together. Empty: none.",
+    )
+    delivery_area = forms.CharField(
+        label="Delivery area",
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="How postcodes begin, with commas between, such as 0015, 00184. "
+        "Empty: everywhere.",
+    )
+
+    def __init__(self, data: Any = None, *, restaurant: Restaurant) -> None:
+        super().__init__(data, initial=_as_written(restaurant))
+        for day in Weekday:
+            self.fields[day.value] = forms.CharField(
+                label=str(day.label), required=False, max_length=_MAX_TEXT
+            )
+            self.fields[day.value].is_asked = True  # type: ignore[attr-defined]
+
+    @property
+    def days(self) -> list[forms.BoundField]:
+        return [self[day.value] for day in Weekday]
+
+    def clean_delivery_area(self) -> list[str]:
+        return read_prefixes(self.cleaned_data["delivery_area"])
+
+    def clean_delivery_minimum(self) -> Any:
+        return self.cleaned_data["delivery_minimum"] or NOTHING
+
+    def clean(self) -> dict[str, Any]:
+        periods = []
+        for day in Weekday:
+            try:
+                periods += read_day(day, self.cleaned_data.get(day.value, ""))
+            except ValidationError as error:
+                self.add_error(day.value, error)
+        if not self.errors:
+            check_overlaps(periods)
+            self.cleaned_data["hours"] = stored(periods)
+        return self.cleaned_data
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """What a valid form says."""
+        names = ("hours", "delivery_minimum", "delivery_area")
+        return {name: self.cleaned_data[name] for name in names}
+
+
+def _as_written(restaurant: Restaurant) -> dict[str, Any]:
+    periods = restaurant.periods
+    return {
+        "delivery_minimum": restaurant.delivery_minimum or None,
+        "delivery_area": ", ".join(restaurant.delivery_area),
+        **{
+            day.value: ", ".join(str(one) for one in periods if one.weekday == day)
+            for day in Weekday
+        },
+    }

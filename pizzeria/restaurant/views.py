@@ -1,0 +1,35 @@
+from http import HTTPStatus
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from pizzeria.access import SignedInRequest, login_required
+from pizzeria.restaurant.forms import RulesForm
+from pizzeria.restaurant.models import Restaurant
+from pizzeria.restaurant.services import change_rules
+from pizzeria.roles import CHANGE_RULES
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required(permission=CHANGE_RULES)
+def management_restaurant(request: SignedInRequest) -> HttpResponse:
+    """Say when it is open, where it delivers to, and from what sum on."""
+    restaurant = Restaurant.the_one()
+    data = request.POST if request.method == "POST" else None
+    form = RulesForm(data, restaurant=restaurant)
+    if form.is_valid():
+        change_rules(fields=form.rules, actor=request.user, now=timezone.now())
+        messages.success(request, "Saved. Orders keep to it from now on.")
+        to = resolve_url("management_restaurant")
+        return HttpResponseRedirect(to, status=HTTPStatus.SEE_OTHER)
+    context = {
+        "form": form,
+        "opening": restaurant.opening_at(timezone.now()),
+        "zone": settings.TIME_ZONE,
+    }
+    status = HTTPStatus.BAD_REQUEST if form.is_bound else HTTPStatus.OK
+    return render(request, "restaurant/restaurant.html", context, status=status)
