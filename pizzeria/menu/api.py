@@ -1,7 +1,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -16,6 +16,13 @@ from pizzeria.api_errors import documented
 from pizzeria.etags import IF_NONE_MATCH, NOT_MODIFIED, unless_unchanged
 from pizzeria.fields import WholeNumberField, WordField
 from pizzeria.menu import services
+from pizzeria.menu.bulk import (
+    HIGHEST_PERCENT,
+    LOWEST_PERCENT,
+    MOST_AT_ONCE,
+    BulkAction,
+    change_many,
+)
 from pizzeria.menu.forms import MAX_SEARCH_LENGTH, MenuFilter
 from pizzeria.menu.models import Category, MenuChange, Pizza, PizzaQuerySet, Spice
 from pizzeria.menu.nutrition import FACTS
@@ -354,6 +361,82 @@ class ManagedMenu(generics.ListAPIView[Pizza]):
         )
         shown = ManagedPizzaSerializer(pizza).data
         return Response(shown, status=HTTPStatus.CREATED)
+
+
+class SeenPizzaSerializer(serializers.Serializer[Any]):
+    """A pizza, and the version that was seen; 409 if there is a newer one."""
+
+    id = WholeNumberField(min_value=1, max_value=2**31 - 1)
+    version = WholeNumberField(min_value=1, max_value=2**31 - 1)
+
+
+class BulkSerializer(serializers.Serializer[Any]):
+    """One thing that is done to all of these pizzas, or to none."""
+
+    action = WordField(BulkAction.choices)
+    pizzas = serializers.ListField(
+        child=SeenPizzaSerializer(), allow_empty=False, max_length=MOST_AT_ONCE
+    )
+    percent = serializers.DecimalField(
+        max_digits=4,
+        decimal_places=1,
+        min_value=LOWEST_PERCENT,
+        max_value=HIGHEST_PERCENT,
+        required=False,
+        help_text="For a price: 5 is dearer, -5 is cheaper.",
+    )
+
+    def validate_pizzas(self, pizzas: list[dict[str, int]]) -> dict[int, int]:
+        versions = {pizza["id"]: pizza["version"] for pizza in pizzas}
+        if len(versions) < len(pizzas):
+            raise serializers.ValidationError("A pizza is named twice.")
+        return versions
+
+
+class ManagedMenuBulk(APIView):
+    """Where several pizzas change at once."""
+
+    permission_classes = [IsAuthenticated, MayChangeMenu]
+
+    @extend_schema(
+        tags=["menu management"],
+        operation_id="management_menu_bulk",
+        summary="Do one thing to several pizzas",
+        request=BulkSerializer,
+        examples=[
+            OpenApiExample(
+                "Five percent more",
+                {
+                    "action": "price",
+                    "percent": "5.0",
+                    "pizzas": [{"id": 1, "version": 1}, {"id": 2, "version": 4}],
+                },
+                request_only=True,
+            )
+        ],
+        responses={
+            200: ManagedPizzaSerializer(many=True),
+            **_WRONG,
+            **_NOT_IN,
+            **_NOT_FOUND,
+            **_CONFLICT,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """All of them change, or none does; answers what they are then."""
+        told = BulkSerializer(data=request.data)
+        told.is_valid(raise_exception=True)
+        try:
+            changed = change_many(
+                action=BulkAction(told.validated_data["action"]),
+                versions=told.validated_data["pizzas"],
+                percent=told.validated_data.get("percent"),
+                actor=person_of(request),
+                now=timezone.now(),
+            )
+        except Pizza.DoesNotExist as error:
+            raise Http404 from error
+        return Response(ManagedPizzaSerializer(changed, many=True).data)
 
 
 class ManagedPizza(APIView):

@@ -12,6 +12,11 @@ urlpatterns = [
     ),
     path("management/menu/", api.ManagedMenu.as_view(), name="api_management_menu"),
     path(
+        "management/menu/bulk/",
+        api.ManagedMenuBulk.as_view(),
+        name="api_management_menu_bulk",
+    ),
+    path(
         "management/menu/<int:pizza_id>/",
         api.ManagedPizza.as_view(),
         name="api_management_menu_pizza",

@@ -1,8 +1,10 @@
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
 
+from pizzeria.menu.bulk import HIGHEST_PERCENT, LOWEST_PERCENT, BulkAction
 from pizzeria.menu.models import Category, Pizza, Spice
 from pizzeria.menu.nutrition import FACTS
 from pizzeria.menu.toppings import TOPPINGS, Allergen
@@ -89,6 +91,52 @@ def _fits(pizza: Pizza, wanted: dict[str, Any]) -> bool:
         and (not wanted.get("spice") or pizza.spice_level in wanted["spice"])
         and not set(wanted.get("without", ())) & set(pizza.allergens)
     )
+
+
+def _seen(value: str) -> tuple[int, int]:
+    """
+    Read the number of a pizza and its version, as the page names them: 12:3.
+
+    :raises ValueError: if it is neither
+    """
+    number, _, version = value.partition(":")
+    if not re.fullmatch(r"[0-9]{1,9}:[0-9]{1,9}", value):
+        raise ValueError(value)
+    return int(number), int(version)
+
+
+class BulkForm(forms.Form):
+    """What a manager does to the pizzas that are chosen in the list."""
+
+    action = forms.ChoiceField(
+        label="With what is chosen", choices=[("", "Choose"), *BulkAction.choices]
+    )
+    percent = forms.DecimalField(
+        label="Percent",
+        required=False,
+        min_value=LOWEST_PERCENT,
+        max_value=HIGHEST_PERCENT,
+        max_digits=4,
+        decimal_places=1,
+        help_text="For a price: 5 is dearer, -5 is cheaper.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = self.cleaned_data
+        is_about_price = cleaned.get("action") == BulkAction.PRICE
+        if is_about_price and cleaned.get("percent", 0) is None:
+            self.add_error("percent", "Say by how many percent.")
+        return cleaned
+
+    @property
+    def chosen(self) -> list[str]:
+        """What is ticked, as the page has to tick it again."""
+        return self.data.getlist("pizza") if self.is_bound else []  # type: ignore[attr-defined]  # a QueryDict
+
+    @property
+    def versions(self) -> dict[int, int]:
+        """:raises ValueError: if the page never said so"""
+        return dict(_seen(value) for value in self.chosen)
 
 
 class _DateInput(forms.DateInput):

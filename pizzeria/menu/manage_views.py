@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render, resolve_url
@@ -16,7 +17,8 @@ from django.views.decorators.http import (
 from pizzeria.access import SignedInRequest, login_required
 from pizzeria.exceptions import MenuChanged, MenuFull
 from pizzeria.menu import services
-from pizzeria.menu.forms import MenuFilter, PizzaForm
+from pizzeria.menu.bulk import BulkAction, change_many
+from pizzeria.menu.forms import BulkForm, MenuFilter, PizzaForm
 from pizzeria.menu.models import MenuChange, Pizza
 from pizzeria.roles import ADD_TO_MENU, CHANGE_MENU
 
@@ -28,15 +30,57 @@ CHANGES_PER_PAGE = 25
 @login_required(permission=CHANGE_MENU)
 def management_menu(request: SignedInRequest) -> HttpResponse:
     """List every pizza, retired ones last, and the latest changes."""
+    return _show_list(request, BulkForm())
+
+
+@require_POST
+@login_required(permission=CHANGE_MENU, back_to="management_menu")
+def management_menu_bulk(request: SignedInRequest) -> HttpResponse:
+    """Do one thing to all pizzas that are chosen, or to none."""
+    form = BulkForm(request.POST)
+    if not form.is_valid():
+        return _show_list(request, form, HTTPStatus.BAD_REQUEST)
+    try:
+        versions = form.versions
+        changed = change_many(
+            action=BulkAction(form.cleaned_data["action"]),
+            versions=versions,
+            percent=form.cleaned_data["percent"],
+            actor=request.user,
+            now=timezone.now(),
+        )
+    except (ValueError, Pizza.DoesNotExist) as error:
+        raise Http404 from error
+    except MenuChanged as conflict:
+        messages.error(request, conflict.message)
+        return _show_list(request, BulkForm(), HTTPStatus.CONFLICT)
+    except ValidationError as error:
+        form.add_error(None, error)
+        return _show_list(request, form, HTTPStatus.BAD_REQUEST)
+    except MenuFull as refusal:
+        form.add_error(None, refusal.message)
+        return _show_list(request, form, HTTPStatus.BAD_REQUEST)
+    names = ", ".join(pizza.name for pizza in changed)
+    messages.success(request, f"Done, for {names}." if changed else "None was chosen.")
+    query = request.GET.urlencode()
+    address = resolve_url("management_menu") + (f"?{query}" if query else "")
+    return HttpResponseRedirect(address, status=HTTPStatus.SEE_OTHER)
+
+
+def _show_list(
+    request: SignedInRequest, bulk: BulkForm, status: HTTPStatus | None = None
+) -> HttpResponse:
     wanted = MenuFilter(request.GET)
     pizzas = Pizza.objects.order_by("retired_at", "name")
     pages = Paginator(wanted.pick(pizzas), PIZZAS_PER_PAGE)
     context = {
         "page": pages.get_page(request.GET.get("page")),
         "filter": wanted,
+        "bulk": bulk,
         "changes": MenuChange.objects.select_related("pizza")[:10],
     }
-    status = HTTPStatus.OK if wanted.is_valid() else HTTPStatus.BAD_REQUEST
+    if status is None:
+        status = HTTPStatus.OK if wanted.is_valid() else HTTPStatus.BAD_REQUEST
     return render(request, "menu/manage/menu.html", context, status=status)
 
 

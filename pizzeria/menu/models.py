@@ -179,6 +179,11 @@ class Pizza(models.Model):
             )
 
     @property
+    def as_seen(self) -> str:
+        """Its number and its version, for a form that is sent later."""
+        return f"{self.pk}:{self.version}"
+
+    @property
     def is_retired(self) -> bool:
         return self.retired_at is not None
 

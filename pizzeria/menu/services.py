@@ -71,9 +71,7 @@ def edit_pizza(
     :raises ValidationError: if a field is wrong, or the name is taken
     :raises MenuChanged: if somebody changed it since the version that was seen
     """
-    pizza = Pizza.objects.select_for_update().get(pk=pizza_id)
-    if version not in (None, pizza.version):
-        raise MenuChanged(pizza.name, version=pizza.version)
+    pizza = _as_seen(pizza_id, version)
     before = _state(pizza, pizza)
     for name in EDITABLE:
         if name in fields:
@@ -93,13 +91,16 @@ def edit_pizza(
 
 @retried
 @transaction.atomic
-def retire_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
+def retire_pizza(
+    *, pizza_id: int, actor: User, now: datetime, version: int | None = None
+) -> Pizza:
     """
     Take a pizza off the menu; orders that hold it stay as they are.
 
     :raises Pizza.DoesNotExist: if there is none
+    :raises MenuChanged: if somebody changed it since the version that was seen
     """
-    pizza = Pizza.objects.select_for_update().get(pk=pizza_id)
+    pizza = _as_seen(pizza_id, version)
     if not pizza.is_retired:
         pizza.retired_at = now
         _save(pizza)
@@ -109,19 +110,29 @@ def retire_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
 
 @retried
 @transaction.atomic
-def restore_pizza(*, pizza_id: int, actor: User, now: datetime) -> Pizza:
+def restore_pizza(
+    *, pizza_id: int, actor: User, now: datetime, version: int | None = None
+) -> Pizza:
     """
     Bring a retired pizza back.
 
     :raises Pizza.DoesNotExist: if there is none
+    :raises MenuChanged: if somebody changed it since the version that was seen
     :raises MenuFull: if others took its place
     """
-    pizza = Pizza.objects.select_for_update().get(pk=pizza_id)
+    pizza = _as_seen(pizza_id, version)
     if pizza.is_retired:
         _refuse_if_full()
         pizza.retired_at = None
         _save(pizza)
         _remember(pizza, MenuChange.Action.RESTORED, {}, actor, now)
+    return pizza
+
+
+def _as_seen(pizza_id: int, version: int | None) -> Pizza:
+    pizza = Pizza.objects.select_for_update().get(pk=pizza_id)
+    if version not in (None, pizza.version):
+        raise MenuChanged(pizza.name, version=pizza.version)
     return pizza
 
 

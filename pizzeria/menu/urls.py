@@ -13,6 +13,11 @@ urlpatterns = [
         name="management_menu_add",
     ),
     path(
+        "management/menu/bulk/",
+        manage_views.management_menu_bulk,
+        name="management_menu_bulk",
+    ),
+    path(
         "management/menu/<int:pizza_id>/",
         manage_views.management_menu_edit,
         name="management_menu_edit",

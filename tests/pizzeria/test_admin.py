@@ -180,6 +180,26 @@ class TestActions:
         assert (fresh.status, delivered.status) == ("cancelled", "delivered")
         assert OutboxEvent.objects.filter(type__endswith="order.cancelled.v1").exists()
 
+    @pytest.mark.parametrize(
+        ("percent", "price"), [("10", "16.49"), ("", "14.99"), ("999", "14.99")]
+    )
+    def test_changes_prices_by_percent(self, admin, hawaiian, percent, price):
+        path = "/admin/menu/pizza/"
+        chosen = {"_selected_action": [hawaiian.pk], "percent": percent}
+
+        answer = admin.post(path, {"action": "price", **chosen}, follow=True)
+
+        hawaiian.refresh_from_db()
+        assert str(hawaiian.base_price) == price
+        assert ("Done, for Hawaiian." in answer.content.decode()) is (percent == "10")
+        assert hawaiian.history.count() == (percent == "10")
+
+    def test_marks_as_sold_out_and_puts_on_sale(self, admin, hawaiian):
+        for action, is_available in (("sold_out", False), ("available", True)):
+            act(admin, "/admin/menu/pizza/", action, hawaiian)
+            hawaiian.refresh_from_db()
+            assert hawaiian.is_available is is_available
+
     def test_retires_a_pizza_and_brings_it_back(self, admin, hawaiian):
         act(admin, "/admin/menu/pizza/", "retire", hawaiian)
         hawaiian.refresh_from_db()
