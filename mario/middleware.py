@@ -1,11 +1,16 @@
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control
 
-from mario.identity import login_session
+from mario.identity import answers, login_session
 from mario.identity.middleware import PUBLIC_PAGES, show_as_to_a_visitor
+from pizzeria.access import HtmxRequest, to_login
+from pizzeria.exceptions import LoggedOut
+from pizzeria.transactions import only_while
 
 
 class PrivatePagesMiddleware:
@@ -31,6 +36,32 @@ class PrivatePagesMiddleware:
             # A page that may be asked for again by its tag is still one person's.
             patch_cache_control(response, private=True)
         return response
+
+
+class LoginInForceMiddleware:
+    """
+    Let nothing be done for a login that ends while its request is under way.
+
+    The shop's transactions ask, when they are to be committed, whether it still holds.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # By the time it is asked, a token may have led to another session.
+        with only_while(lambda: login_session.is_in_force(request.session)):
+            return self.get_response(request)
+
+    def process_exception(
+        self, request: HtmxRequest, exception: Exception
+    ) -> HttpResponse | None:
+        if not isinstance(exception, LoggedOut):
+            return None
+        messages.error(request, exception.message)
+        request.session = login_session.empty_session()
+        request.user = AnonymousUser()
+        return answers.login_needed(request) or to_login(request)
 
 
 class PublicPagesMiddleware:

@@ -9,7 +9,13 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as answer_of_rest_framework
 
-from pizzeria.exceptions import Conflict, KeyReused, NotServed, PizzeriaError
+from pizzeria.exceptions import (
+    Conflict,
+    KeyReused,
+    LoggedOut,
+    NotServed,
+    PizzeriaError,
+)
 
 NOTHING_HERE = "There is nothing at this address."
 NOT_ALLOWED = "You may not do this."
@@ -39,6 +45,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """
     if isinstance(error, PizzeriaError):
         return _answer_of_the_shop(error)
+    if isinstance(error, LoggedOut):
+        return _way_back_in(error, context)
     response = answer_of_rest_framework(_in_our_words(error), context)
     if response is not None:
         response.data = _body(_in_our_words(error), response.data)
@@ -49,6 +57,16 @@ def _answer_of_the_shop(error: PizzeriaError) -> Response:
     return Response(
         {"code": error.code, "message": error.message, "extra": error.extra},
         status=status_of(error),
+    )
+
+
+def _way_back_in(error: LoggedOut, context: dict[str, Any]) -> Response:
+    # RFC 9110, 15.5.2: a 401 names the way in.
+    way_in = context["view"].get_authenticate_header(context["request"])
+    return Response(
+        {"code": error.code, "message": error.message, "extra": {}},
+        status=HTTPStatus.UNAUTHORIZED,
+        headers={"WWW-Authenticate": way_in},
     )
 
 

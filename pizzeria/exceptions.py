@@ -10,7 +10,6 @@ PizzeriaError
 +- OrderRefused          what is in the cart cannot be ordered
 |  +- EmptyOrder
 |  +- KeyReused          the idempotency key names another order
-|  +- LoggedOut          the session has ended before the order was placed
 +- TooMuchKept           there is a limit to what is kept
 |  +- AddressBookFull
 |  +- TooManyFavourites
@@ -24,6 +23,8 @@ PizzeriaError
    +- OrderUnderWay
    +- KitchenFull
    +- TourFull
+
+LoggedOut                the login ended before what was asked for was committed
 
 An error knows its code and its sentence for people, not how it travels: the API
 chooses the status in `api_errors`, a page shows the sentence.
@@ -109,9 +110,11 @@ class KeyReused(OrderRefused):
         )
 
 
-class LoggedOut(OrderRefused):
+class LoggedOut(Exception):
+    """No refusal for a view to explain: who asked is somebody else by now."""
+
     code = "logged_out"
-    message = "You were logged out meanwhile, so nothing was ordered."
+    message = "You were logged out meanwhile, so nothing was changed."
 
 
 class NotServed(OrderRefused):

@@ -74,6 +74,18 @@ class SessionStore(StoredSession):
             return False
         return lifetimes.is_renewal_due(remaining=self._remaining, age=self._ttl())
 
+    def still_holds(self, name: str) -> bool:
+        """
+        Say whether what is stored now has this member as this session has it.
+
+        Asks anew, without a change of this session, and follows an id that was rotated
+        meanwhile: `still_holds("_auth_user_id")` before a transaction is committed
+        tells whether the login that it was begun with has ended since.
+
+        :raises StorageUnavailable: if it cannot be known now
+        """
+        return finish(self._still_holds(failover.blocking(), name))
+
     def restart_lifetime(self) -> None:
         """Begin the absolute life anew, as a login does."""
         self._get_session()
@@ -171,6 +183,9 @@ class SessionStore(StoredSession):
         if not names.is_id(session_key):
             return False
         return await _awaited(failover.astore().exists(names.record_key(session_key)))
+
+    async def astill_holds(self, name: str) -> bool:
+        return await _awaited(self._still_holds(failover.astore(), name))
 
     async def aload(self) -> Record:
         return await _awaited(self._load(failover.astore()))

@@ -217,6 +217,19 @@ class StoredSession(SessionBase):
         self._successor = left.name
         return left.data, self._seals.encode(left.data, self._key()), float("inf"), None
 
+    async def _still_holds(self, store: AsyncStore, name: str) -> bool:
+        await self._ensure_loaded(store)
+        if self.session_key is None or name not in self._session_cache:
+            return False
+        loaded = await self._read(store)
+        held = loaded[0] if loaded else {}
+        if self._successor is not None:
+            try:
+                _, held = await self._read_successor(store)
+            except UpdateError:
+                return False
+        return name in held and held[name] == self._session_cache[name]
+
     # Writing ------------------------------------------------------------------
 
     async def _create(self, store: AsyncStore) -> None:
@@ -395,10 +408,7 @@ class StoredSession(SessionBase):
         base = without_login(self._seen(self._raw or b"{}", own_key))
         later = without_login(self._session_cache)
         for _ in range(_MOST_MERGES):
-            stored = await store.load(key)
-            if not isinstance(stored, Stored):
-                raise UpdateError
-            earlier = await self._decoded_or_set_aside(store, key, stored.raw)
+            stored, earlier = await self._read_successor(store)
             merged = merge(base=base, earlier=earlier, later=later)
             ttl = max(min(int(stored.remaining), _LONGEST_TTL), 1)
             raw = self._seals.encode(merged, key)
@@ -409,6 +419,13 @@ class StoredSession(SessionBase):
             if outcome is Replacement.GONE:
                 raise UpdateError
         raise _too_busy()
+
+    async def _read_successor(self, store: AsyncStore) -> tuple[Stored, Record]:
+        key = names.record_key(self._successor or "")
+        stored = await store.load(key)
+        if not isinstance(stored, Stored):
+            raise UpdateError
+        return stored, await self._decoded_or_set_aside(store, key, stored.raw)
 
     async def _decoded_or_set_aside(
         self, store: AsyncStore, key: str, raw: bytes

@@ -62,6 +62,17 @@ def is_available(session: SessionBase) -> bool:
     return bool(session.is_available)  # type: ignore[attr-defined]  # the engine's
 
 
+def is_in_force(session: SessionBase) -> bool:
+    """
+    Say whether the login that the session began this request with still holds.
+
+    Asks the store anew; a visitor's, and one that is not stored, always do.
+    """
+    if session.session_key is None or SESSION_KEY not in session:
+        return True
+    return bool(session.still_holds(SESSION_KEY))  # type: ignore[attr-defined]  # the engine's
+
+
 def open_for_browser(
     request: HttpRequest, user: User, claims: dict[str, Any], tokens: Any
 ) -> None:

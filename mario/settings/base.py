@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mario.identity.middleware.LoginMiddleware",
+    "mario.middleware.LoginInForceMiddleware",
     "mario.account.devices.seen_middleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]

@@ -8,11 +8,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from pizzeria.collisions import retried
 from pizzeria.customers.models import Address, CustomerProfile
 from pizzeria.events.services import record
 from pizzeria.events.types import EventType
 from pizzeria.orders.models import full_name
+from pizzeria.transactions import in_one_transaction
 
 # What the realm says of a person, and this shop shows.
 _DETAILS = {"first_name", "last_name", "email"}
@@ -53,7 +53,7 @@ def announcing_contact[Result, **Given](
 ) -> Callable[Given, Result]:
     """Let a change of what is kept of a `user` tell of a new phone or address."""
 
-    @retried
+    @in_one_transaction
     @wraps(change)
     @transaction.atomic
     def change_and_tell(*args: Given.args, **kwargs: Given.kwargs) -> Result:

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from pizzeria.collisions import retried
 from pizzeria.customers.announcing import announce, announcing_contact
 from pizzeria.customers.models import (
     MAX_LABEL_LENGTH,
@@ -23,6 +21,7 @@ from pizzeria.menu.models import Pizza
 from pizzeria.orders.contact import Contact
 from pizzeria.orders.models import Order
 from pizzeria.orders.transitions import FINAL
+from pizzeria.transactions import in_one_transaction
 
 MAX_ADDRESSES = 20
 MAX_FAVOURITES = 100
@@ -104,8 +103,7 @@ def remove_address(*, user: User, address_id: int) -> None:
         left.save(update_fields=["is_default"])
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def set_favourite(*, user: User, pizza: Pizza, is_favourite: bool) -> None:
     """
     Make a pizza one of the user's favourites, or no longer one.
@@ -123,8 +121,7 @@ def set_favourite(*, user: User, pizza: Pizza, is_favourite: bool) -> None:
         Favourite.objects.create(user=user, pizza=pizza)
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def erase_customer(*, user: User) -> int:
     """
     Forget the person, and keep the books: return how many orders are kept.

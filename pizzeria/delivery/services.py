@@ -3,23 +3,21 @@
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.db.models import Max
 
-from pizzeria.collisions import retried
 from pizzeria.delivery.board import tour_of
 from pizzeria.exceptions import TourFull
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
 from pizzeria.roles import OVERSEE
+from pizzeria.transactions import in_one_transaction
 
 # As many as fit into one car, hot.
 MAX_STOPS = 12
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def take(*, order_id: int, driver: User, now: datetime) -> Order:
     """
     Put a ready order at the end of the driver's tour.
@@ -82,8 +80,7 @@ def bring_back(*, order_id: int, driver: User, now: datetime, reason: str) -> Or
     )
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def move_stop(*, order_id: int, driver: User, by: int) -> None:
     """
     Move a stop towards the begin (-1) or the end (1) of the driver's own tour.

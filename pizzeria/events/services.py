@@ -8,13 +8,13 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Model
 
-from pizzeria.collisions import retried
 from pizzeria.events.models import OutboxEvent, ReceivedEvent
 from pizzeria.events.signals import event_received, event_recorded
 from pizzeria.events.types import EventType
+from pizzeria.transactions import in_one_transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +70,7 @@ def forget(*, kind: str, subject: object) -> None:
     OutboxEvent.objects.filter(aggregate=f"{kind}:{subject}").delete()
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def receive(
     *,
     source: str,

@@ -4,9 +4,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 
-from pizzeria.collisions import retried
 from pizzeria.events.services import Event, record
 from pizzeria.events.types import EventType
 from pizzeria.exceptions import StatusConflict
@@ -15,10 +13,10 @@ from pizzeria.orders.models import Order, OrderLine, full_name
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
 from pizzeria.roles import COOK, OVERSEE
+from pizzeria.transactions import in_one_transaction
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def tick_line(
     *, order_id: int, line_id: int, is_ticked: bool, actor: User, now: datetime
 ) -> Order:
@@ -67,8 +65,7 @@ def forget_ticks(event: Event, **_: object) -> None:
         OrderLine.objects.filter(order_id=int(event.subject)).update(ticked_at=None)
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def set_capacity(*, capacity: int, actor: User, now: datetime) -> Kitchen:
     """
     Say how many orders fit into the oven; what is in it already stays.
@@ -100,8 +97,7 @@ def set_capacity(*, capacity: int, actor: User, now: datetime) -> Kitchen:
     return kitchen
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def take_note_of_cancellation(*, order_id: int, actor: User, now: datetime) -> Order:
     """
     Take a cancelled order off the board; a second time changes nothing.

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import models
 
-from pizzeria.collisions import retried
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import CENT
 from pizzeria.menu.services import edit_pizza, restore_pizza, retire_pizza
+from pizzeria.transactions import in_one_transaction
 
 MOST_AT_ONCE = 200
 LOWEST_PERCENT, HIGHEST_PERCENT = Decimal(-50), Decimal(100)
@@ -26,8 +26,7 @@ class BulkAction(models.TextChoices):
     PRICE = "price", "Change the price"
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def change_many(
     *,
     action: BulkAction,

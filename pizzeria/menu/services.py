@@ -6,14 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import transaction
 
-from pizzeria.collisions import retried
 from pizzeria.events.services import Event, record_all
 from pizzeria.events.types import EventType
 from pizzeria.exceptions import MenuChanged, MenuFull
 from pizzeria.menu.models import MenuChange, Pizza
 from pizzeria.menu.nutrition import FACTS
+from pizzeria.transactions import in_one_transaction
 
 # A menu is read whole, by people and programs.
 MAX_PIZZAS = 200
@@ -37,8 +36,7 @@ _DETAILS = [
 ]
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def add_pizza(*, fields: Mapping[str, Any], actor: User, now: datetime) -> Pizza:
     """
     Put a new pizza on the menu.
@@ -54,8 +52,7 @@ def add_pizza(*, fields: Mapping[str, Any], actor: User, now: datetime) -> Pizza
     return pizza
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def edit_pizza(
     *,
     pizza_id: int,
@@ -89,8 +86,7 @@ def edit_pizza(
     return pizza
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def retire_pizza(
     *, pizza_id: int, actor: User, now: datetime, version: int | None = None
 ) -> Pizza:
@@ -108,8 +104,7 @@ def retire_pizza(
     return pizza
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def restore_pizza(
     *, pizza_id: int, actor: User, now: datetime, version: int | None = None
 ) -> Pizza:

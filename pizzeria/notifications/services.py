@@ -5,13 +5,12 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import transaction
 
-from pizzeria.collisions import retried
 from pizzeria.events.services import Event, record, record_all
 from pizzeria.events.types import EventType
 from pizzeria.notifications.models import Kind, Notification
 from pizzeria.orders.models import Order
+from pizzeria.transactions import in_one_transaction
 
 type _Words = Callable[[Order], tuple[Kind, str, str]]
 
@@ -51,8 +50,7 @@ def notify(event: Event, **_: object) -> None:
     )
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def mark_read(*, notification_id: int, person: User, now: datetime) -> Notification:
     """
     Note that it was read; a second time changes nothing.
@@ -67,8 +65,7 @@ def mark_read(*, notification_id: int, person: User, now: datetime) -> Notificat
     return notification
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def dismiss(*, notification_id: int, person: User, now: datetime) -> Notification:
     """
     Take it off the list for good; a second time changes nothing.
@@ -88,8 +85,7 @@ def dismiss(*, notification_id: int, person: User, now: datetime) -> Notificatio
     return notification
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def mark_all_read(*, person: User, now: datetime) -> int:
     """Note that all were read that nobody had read; return how many."""
     unread = list(Notification.objects.of(person).unread().select_for_update())

@@ -2,15 +2,12 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.base import SessionBase, UpdateError
-from django.db import transaction
+from django.contrib.sessions.backends.base import SessionBase
 
 from pizzeria.cart.cart import Cart
-from pizzeria.collisions import retried
-from pizzeria.exceptions import CartChanged, CartRefused, EmptyOrder, LoggedOut
+from pizzeria.exceptions import CartChanged, CartRefused, EmptyOrder
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
 from pizzeria.menu.toppings import TOPPINGS
@@ -39,7 +36,6 @@ def order_cart(
     :raises Closed, NotServed: if the restaurant takes no such order now
     :raises PriceChanged: if it costs something else than the customer has seen
     :raises KeyReused: if the key named an order with other details
-    :raises LoggedOut: if the session has ended meanwhile; nothing is ordered
     """
     earlier = order_of_key(customer=customer, key=key, contact=contact)
     if earlier is not None:
@@ -52,8 +48,7 @@ def order_cart(
         placed = last_order(session, customer)
         raise EmptyOrder(last_order=placed.pk) if placed else EmptyOrder
     try:
-        order = _place_unless_logged_out(
-            session,
+        order = place_order(
             customer=customer,
             lines=lines,
             contact=contact,
@@ -68,19 +63,6 @@ def order_cart(
     cart.forget_removed()
     session[_LAST_ORDER] = order.pk
     return order
-
-
-@retried
-@transaction.atomic
-def _place_unless_logged_out(session: SessionBase, **order: Any) -> Order:
-    placed = place_order(**order)
-    if session.session_key:
-        try:
-            # With the cart still in it, for the order may not be stored after all.
-            session.save()
-        except UpdateError as error:
-            raise LoggedOut from error
-    return placed
 
 
 def last_order(session: SessionBase, customer: User) -> Order | None:

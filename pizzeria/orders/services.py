@@ -13,7 +13,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from pizzeria.cart.lines import CartLine
-from pizzeria.collisions import retried
 from pizzeria.exceptions import (
     CartChanged,
     EmptyOrder,
@@ -31,9 +30,10 @@ from pizzeria.orders.estimates import promise
 from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderLine, full_name
 from pizzeria.orders.transitions import Status, Step, find_step
 from pizzeria.restaurant import services as restaurant
+from pizzeria.transactions import in_one_transaction
 
 
-@retried
+@in_one_transaction
 def place_order(
     *,
     customer: User,
@@ -108,8 +108,7 @@ def order_of_key(*, customer: User, key: str, contact: Contact) -> Order | None:
     return order
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def move_order(
     *,
     order_id: int,

@@ -25,7 +25,6 @@ from pizzeria.exceptions import (
     Conflict,
     EmptyOrder,
     KeyReused,
-    LoggedOut,
     NotServed,
     PizzaSoldOut,
     PizzeriaError,
@@ -194,9 +193,6 @@ def _place_order(request: SignedInRequest) -> HttpResponse:
             "What is in your cart now is kept for the next one.",
         )
         return _see_other(reverse("order_detail", args=[reused.extra["order"]]))
-    except LoggedOut as refusal:
-        messages.error(request, refusal.message)
-        return _see_other("checkout")
     except (Conflict, NotServed, PizzaSoldOut) as refusal:
         return _show_form_again(request, form, refusal)
     if form.cleaned_data["remember"]:

@@ -7,9 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 
-from pizzeria.collisions import retried
 from pizzeria.events.services import record
 from pizzeria.events.types import EventType
 from pizzeria.exceptions import BelowMinimum, Closed, DeliveryTooFar
@@ -17,10 +15,10 @@ from pizzeria.orders.models import full_name
 from pizzeria.restaurant.area import covers, postcode_of
 from pizzeria.restaurant.models import Restaurant
 from pizzeria.roles import CHANGE_RULES
+from pizzeria.transactions import in_one_transaction
 
 
-@retried
-@transaction.atomic
+@in_one_transaction
 def change_rules(
     *, fields: Mapping[str, Any], actor: User, now: datetime
 ) -> Restaurant:

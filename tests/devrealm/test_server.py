@@ -194,17 +194,17 @@ class TestMisbehaving:
         assert dev_party.exchange(code).status_code == 200
 
     def test_an_endpoint_is_slow_until_it_behaves(self, dev_party):
-        dev_party.realm.misbehave("certs", delay=0.5)
+        dev_party.realm.misbehave("certs", delay=2)
         try:
             started = time.monotonic()
             published(dev_party.realm)
-            assert time.monotonic() - started >= 0.5
+            assert time.monotonic() - started >= 2
         finally:
             dev_party.realm.behave()
 
         started = time.monotonic()
         published(dev_party.realm)
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2
 
     def test_mints_any_token_under_its_own_key(self, embedded_realm):
         token = embedded_realm.mint({"iss": "http://elsewhere"}, typ="at+jwt")

@@ -451,7 +451,7 @@ class TestPublishing:
             took = time.monotonic() - begun
             server.resume()
 
-        assert took < 1
+        assert took < 10
 
     def test_goes_on_when_redis_is_back(self, settings, tmp_path):
         server = Valkey(tmp_path / "late")

@@ -1162,6 +1162,63 @@ def at_once(prepare, count):
         return list(pool.map(run, range(count)))
 
 
+@pytest.mark.usefixtures("any_store")
+class TestStillHolds:
+    """Whether what a request began with is still so, asked before it is done."""
+
+    @pytest.fixture
+    def under_way(self, stored_session):
+        session = opened(stored_session)
+        assert session["cart"]
+        return session
+
+    def test_what_is_stored_as_it_was(self, stored_session, under_way):
+        stored_session["other"] = 1
+        stored_session.save()
+
+        assert under_way.still_holds("cart")
+        assert not under_way.still_holds("other")
+        assert not under_way.modified
+
+    @pytest.mark.parametrize("change", ["changed", "removed", "deleted", "damaged"])
+    def test_not_what_has_ended(self, stored_session, under_way, change):
+        if change == "changed":
+            stored_session["cart"] = {"b": 1}
+            stored_session.save()
+        elif change == "removed":
+            del stored_session["cart"]
+            stored_session.save()
+        elif change == "deleted":
+            stored_session.delete()
+        else:
+            failover.store().put(stored_session._key(), b"damaged", 100)
+
+        assert not under_way.still_holds("cart")
+
+    @pytest.mark.parametrize("change", ["", "removed", "deleted", "damaged"])
+    def test_follows_an_id_that_was_rotated(self, stored_session, change):
+        stored_session["_auth_user_id"] = "7"
+        stored_session.save()
+        login = opened(stored_session)
+        assert login["_auth_user_id"]
+        stored_session.cycle_key()
+        if change == "removed":
+            del stored_session["_auth_user_id"]
+            stored_session.save()
+        elif change == "deleted":
+            stored_session.delete()
+        elif change == "damaged":
+            failover.store().put(stored_session._key(), b"damaged", 100)
+
+        assert login.still_holds("_auth_user_id") == (not change)
+
+    def test_a_new_session_holds_nothing_yet(self):
+        session = SessionStore()
+        session["cart"] = {}
+
+        assert not session.still_holds("cart")
+
+
 class TestAsync:
     @pytest.mark.usefixtures("any_store")
     def test_has_the_same_promises(self):
@@ -1184,6 +1241,8 @@ class TestAsync:
 
         again = SessionStore(session.session_key)
         assert await again.aget("cart") == {"a": 1, "fast": 1, "slow": 1}
+        assert await again.astill_holds("cart")
+        assert not await slow.astill_holds("other")
         former = again.session_key
         await again.acycle_key()
         assert not await again.aexists(former)

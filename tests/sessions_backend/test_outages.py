@@ -122,7 +122,7 @@ class TestTheBudget:
                 with pytest.raises(StorageUnavailable):
                     touch(session)
 
-        assert time.monotonic() - started < 0.05
+        assert time.monotonic() - started < BUDGET * 10
 
     def test_is_not_eaten_by_a_slow_view(self, session):
         with budget.of_one_request():
@@ -184,7 +184,7 @@ class TestARefusal:
         with pytest.raises(StorageUnavailable, match="refused"):
             store.load("key")
 
-        assert time.monotonic() - started < BUDGET
+        assert time.monotonic() - started < BUDGET + SLACK
 
     def test_of_a_write_is_an_outage(self, session, redis_client):
         redis_client.config_set("maxmemory", "1")

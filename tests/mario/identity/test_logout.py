@@ -11,8 +11,10 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.test import Client
 
-from mario.identity import jwks, people, validator
+from mario.identity import jwks, login_session, people, validator
 from mario.identity.models import Identity
+from pizzeria.customers import services as customers
+from pizzeria.customers.models import Favourite
 from pizzeria.menu.models import Pizza
 from pizzeria.orders import services
 from pizzeria.orders.announcing import announce
@@ -149,10 +151,64 @@ class TestHere:
 
         assert not Order.objects.exists()
         if whose == "the browser's":
-            assert answer["location"] == "/checkout/"
-            assert client.get("/checkout/")["location"].startswith("/auth/login")
+            assert answer["location"] == "/auth/login?next=/checkout/"
+            page = client.get("/cart/").content.decode()
+            assert "You were logged out meanwhile, so nothing was changed." in page
         else:
-            assert (answer.status_code, answer.json()["code"]) == (400, "logged_out")
+            assert (answer.status_code, answer.json()["code"]) == (401, "logged_out")
+            assert answer["WWW-Authenticate"].startswith("Bearer ")
+
+    @pytest.mark.parametrize("end", ["a logout", "keycloak", "another person's login"])
+    @pytest.mark.parametrize("whose", ["the browser's", "htmx's", "a bearer's"])
+    def test_lets_no_change_under_way_be_committed(
+        self, client, issuer: Issuer, session_key, monkeypatch, whose, end
+    ):
+        pizza = Pizza.objects.create(name="Margherita", base_price="12.99")
+        browser = Client()
+        browser.cookies = client.cookies
+        address = f"/profile/favourites/{pizza.pk}/"
+
+        def ended_meanwhile(user):
+            if end == "a logout":
+                browser.post("/auth/logout")
+            elif end == "keycloak":
+                login_session.lapse(session_key, generation=1)
+            else:
+                log_in(browser, issuer, sub="bowser", sid="castle")
+            return lock(user)
+
+        lock = customers._lock
+        monkeypatch.setattr(customers, "_lock", ended_meanwhile)
+        if whose == "a bearer's":
+            token = issuer.sign(issuer.claims(scope="account"))
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = Client().put("/api" + address, headers=headers)
+        else:
+            headers = {"HX-Request": "true"} if whose == "htmx's" else {}
+            answer = client.post(address, {"keep": "true"}, headers=headers)
+
+        assert not Favourite.objects.exists()
+        expected = {"the browser's": 302, "htmx's": 200, "a bearer's": 401}
+        assert answer.status_code == expected[whose]
+        if whose == "htmx's":
+            assert answer["HX-Redirect"]
+
+    def test_of_another_login_lets_a_change_be_committed(
+        self, client, issuer: Issuer, session_key, monkeypatch
+    ):
+        pizza = Pizza.objects.create(name="Margherita", base_price="12.99")
+        phone = another_browser(issuer, sid="phone")
+
+        def ended_meanwhile(user):
+            phone.post("/auth/logout")
+            SessionStore(session_key).cycle_key()
+            return lock(user)
+
+        lock = customers._lock
+        monkeypatch.setattr(customers, "_lock", ended_meanwhile)
+        client.post(f"/profile/favourites/{pizza.pk}/", {"keep": "true"})
+
+        assert Favourite.objects.exists()
 
     def test_is_no_link(self, client, session_key):
         assert client.get("/auth/logout").status_code == 405

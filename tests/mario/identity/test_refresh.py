@@ -476,7 +476,7 @@ class TestWhileKeycloakIsAway:
     def test_a_hanging_endpoint_holds_nobody_for_long(
         self, visit, issuer: Issuer, settings
     ):
-        settings.OIDC_REFRESH_PATIENCE = 1
+        settings.OIDC_REFRESH_PATIENCE = 2
         may_answer = threading.Event()
         issuer.token_status = 200
         issuer.will_refresh()
@@ -485,11 +485,11 @@ class TestWhileKeycloakIsAway:
         started = time.monotonic()
 
         assert visit.see().status_code == 200
-        assert 0.9 < time.monotonic() - started < 3
+        assert 1.9 < time.monotonic() - started < 10
         # From now on nobody waits, until it answers.
         started = time.monotonic()
         visit.see()
-        assert time.monotonic() - started < 0.9
+        assert time.monotonic() - started < 1.9
 
         # The answer comes late, and is not lost.
         may_answer.set()
@@ -820,11 +820,12 @@ class TestAnotherProcess:
         assert visit.tokens["generation"] == 2
 
     def test_that_found_keycloak_away_is_believed(
-        self, visit, issuer: Issuer, its_lease: Lease
+        self, visit, issuer: Issuer, its_lease: Lease, settings
     ):
+        settings.OIDC_REFRESH_PATIENCE = 20
         its_lease.rest(60)
         started = time.monotonic()
 
         assert visit.see().status_code == 200
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 10
         assert issuer.token_requests == []

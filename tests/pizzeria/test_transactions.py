@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError, transaction
 
-from pizzeria.collisions import TRIES, retried
+from pizzeria.transactions import TRIES, in_one_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +34,7 @@ class Change:
 def test_one_that_collides_is_tried_again(state):
     change = Change(failures=TRIES - 1, state=state)
 
-    assert retried(change)() == "done"
+    assert in_one_transaction(change)() == "done"
     assert change.tries == TRIES
 
 
@@ -42,7 +42,7 @@ def test_not_for_ever():
     change = Change(failures=100)
 
     with pytest.raises(OperationalError):
-        retried(change)()
+        in_one_transaction(change)()
     assert change.tries == TRIES
 
 
@@ -51,7 +51,7 @@ def test_another_failure_is_nobodys_to_repeat(state):
     change = Change(failures=100, state=state)
 
     with pytest.raises(OperationalError):
-        retried(change)()
+        in_one_transaction(change)()
     assert change.tries == 1
 
 
@@ -59,5 +59,5 @@ def test_part_of_a_larger_one_is_left_to_it():
     change = Change(failures=100)
 
     with pytest.raises(OperationalError), transaction.atomic():
-        retried(change)()
+        in_one_transaction(change)()
     assert change.tries == 1
