@@ -10,6 +10,9 @@ PizzeriaError
 +- OrderRefused          what is in the cart cannot be ordered
 |  +- EmptyOrder
 |  +- KeyReused          the idempotency key names another order
+|  +- NotServed          the restaurant does not take such an order
+|     +- BelowMinimum
+|     +- DeliveryTooFar
 +- TooMuchKept           there is a limit to what is kept
 |  +- AddressBookFull
 |  +- TooManyFavourites
