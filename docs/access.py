@@ -65,6 +65,8 @@ def _ownership(step: object) -> str:
         said.append("its own customer, too")
     if getattr(step, "by_own_driver", False):
         said.append("has it on their tour; `orders.oversee` steps in")
+    if within := getattr(step, "within", None):
+        said.append(f"within {within.total_seconds() // 60:.0f} minutes")
     if only_for := getattr(step, "only_for", None):
         said.append(f"only a {only_for.label.lower()}")
     return "; ".join(said)

@@ -120,6 +120,25 @@ class DeliverOrder(_DriversView):
         return Response(OrderSerializer(order).data)
 
 
+class UndoDelivery(_DriversView):
+    @extend_schema(
+        tags=["delivery"],
+        operation_id="delivery_undo",
+        summary="Say that it was not handed over after all",
+        request=None,
+        responses=_CHANGED,
+    )
+    def post(self, request: Request, order_id: int) -> Response:
+        """For a quarter of an hour; it is on your tour again."""
+        try:
+            order = services.undo_delivery(
+                order_id=order_id, driver=person_of(request), now=timezone.now()
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
+        return Response(OrderSerializer(order).data)
+
+
 class BringBackOrder(_DriversView):
     @extend_schema(
         tags=["delivery"],

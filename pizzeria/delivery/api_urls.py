@@ -16,6 +16,11 @@ urlpatterns = [
         name="api_delivery_deliver",
     ),
     path(
+        "delivery/<int:order_id>/undo/",
+        api.UndoDelivery.as_view(),
+        name="api_delivery_undo",
+    ),
+    path(
         "delivery/<int:order_id>/return/",
         api.BringBackOrder.as_view(),
         name="api_delivery_return",

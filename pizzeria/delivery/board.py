@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from pizzeria.orders.models import Order, OrderQuerySet
-from pizzeria.orders.transitions import Fulfilment, Status
+from pizzeria.orders.transitions import UNDO_WITHIN, Fulfilment, Status
 
 ORDERS_SHOWN = 50
 
@@ -27,6 +27,17 @@ def tour_of(driver: User) -> OrderQuerySet:
     )
 
 
+def handed_over_by(driver: User, *, now: datetime) -> OrderQuerySet:
+    """What the driver handed over a moment ago, and can still take back."""
+    return Order.objects.filter(
+        status=Status.DELIVERED,
+        fulfilment=Fulfilment.DELIVERY,
+        driver=driver,
+        customer__isnull=False,
+        delivered_at__gte=now - UNDO_WITHIN,
+    ).order_by("-delivered_at", "-id")
+
+
 def board(*, driver: User, now: datetime) -> dict[str, Any]:
     """Say what the driver's board shows at this moment."""
     ready = list(ready_orders().with_lines()[:ORDERS_SHOWN])
@@ -41,6 +52,7 @@ def board(*, driver: User, now: datetime) -> dict[str, Any]:
         "ready": ready,
         "ready_count": ready_orders().count(),
         "tour": tour,
+        "handed_over": handed_over_by(driver, now=now)[:ORDERS_SHOWN],
         "now": now,
     }
 

@@ -80,6 +80,23 @@ def bring_back(*, order_id: int, driver: User, now: datetime, reason: str) -> Or
     )
 
 
+def undo_delivery(*, order_id: int, driver: User, now: datetime) -> Order:
+    """
+    Say that an order was not handed over after all; it is on the tour again.
+
+    :raises Order.DoesNotExist: if the driver had no such order
+    :raises StatusConflict: if it was not handed over, or too long ago
+    """
+    _require_own(order_id, driver)
+    return move_order(
+        order_id=order_id,
+        to=Status.DELIVERING,
+        actor=driver,
+        now=now,
+        seen=Status.DELIVERED,
+    )
+
+
 @in_one_transaction
 def move_stop(*, order_id: int, driver: User, by: int) -> None:
     """

@@ -10,6 +10,7 @@ urlpatterns = [
         views.delivery_deliver,
         name="delivery_deliver",
     ),
+    path("delivery/<int:order_id>/undo/", views.delivery_undo, name="delivery_undo"),
     path(
         "delivery/<int:order_id>/return/",
         views.delivery_return,

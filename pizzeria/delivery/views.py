@@ -49,6 +49,18 @@ def delivery_deliver(request: SignedInRequest, order_id: int) -> HttpResponse:
 
 @require_POST
 @login_required(permission=DELIVER, back_to="delivery_board")
+def delivery_undo(request: SignedInRequest, order_id: int) -> HttpResponse:
+    """Say that an order was not handed over after all."""
+    return _BOARD.after(
+        request,
+        lambda: services.undo_delivery(
+            order_id=order_id, driver=request.user, now=timezone.now()
+        ),
+    )
+
+
+@require_POST
+@login_required(permission=DELIVER, back_to="delivery_board")
 def delivery_return(request: SignedInRequest, order_id: int) -> HttpResponse:
     """Bring an order back."""
     form = BringBackForm(request.POST)

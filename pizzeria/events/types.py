@@ -21,6 +21,7 @@ class EventType(StrEnum):
     ORDER_DELIVERY_STARTED = "order.delivery.started.v1"
     ORDER_DELIVERY_RETURNED = "order.delivery.returned.v1"
     ORDER_DELIVERED = "order.delivered.v1"
+    ORDER_DELIVERY_UNDONE = "order.delivery.undone.v1"
     ORDER_CANCELLED = "order.cancelled.v1"
 
     CUSTOMER_REGISTERED = "customer.registered.v1"

@@ -10,7 +10,12 @@ from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Sum
 from pizzeria.kitchen.models import Kitchen
 from pizzeria.menu.models import Category
 from pizzeria.orders.models import Order, OrderLine, OrderQuerySet
-from pizzeria.orders.transitions import Fulfilment, Status, next_on_main_path
+from pizzeria.orders.transitions import (
+    UNDO_WITHIN,
+    Fulfilment,
+    Status,
+    next_on_main_path,
+)
 from pizzeria.roles import COOK, OVERSEE
 
 STAGES = (Status.CONFIRMED, Status.COOKING, Status.READY)
@@ -18,6 +23,7 @@ STAGES = (Status.CONFIRMED, Status.COOKING, Status.READY)
 TICKETS_PER_STAGE = 50
 # A cancellation that nobody took note of leaves the board by itself.
 CANCELLED_SHOWN = timedelta(hours=12)
+_LONGEST_WAIT = timedelta(days=1)
 _ORDERS_MEASURED = 20
 _ALL_DAY_ROWS = 24
 
@@ -37,6 +43,7 @@ def board(
         "stations": Category.choices,
         "columns": columns,
         "cancelled": _cancelled(now),
+        "handed_over": _handed_over(now),
         "all_day": all_day(station),
         "capacity": Kitchen.the_one().capacity,
         "cooking_count": counts[Status.COOKING],
@@ -120,6 +127,19 @@ def _first_to_see(orders: QuerySet[Order], stage: Status) -> QuerySet[Order]:
         # Nobody waits for these in the kitchen; the last ones may be recalled.
         return orders.order_by("-ready_at", "-id")[:TICKETS_PER_STAGE]
     return orders.order_by("placed_at", "id")[:TICKETS_PER_STAGE]
+
+
+def _handed_over(now: datetime) -> list[Order]:
+    """What left the counter a moment ago, and can still be taken back."""
+    recent = Order.objects.filter(
+        status=Status.DELIVERED,
+        fulfilment=Fulfilment.PICKUP,
+        customer__isnull=False,
+        # The index knows when an order was placed.
+        placed_at__gt=now - _LONGEST_WAIT,
+        delivered_at__gte=now - UNDO_WITHIN,
+    )
+    return list(recent.order_by("-delivered_at", "-id")[:TICKETS_PER_STAGE])
 
 
 def _cancelled(now: datetime) -> list[Order]:

@@ -3,13 +3,14 @@
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from pizzeria.exceptions import Conflict
 from pizzeria.management.models import ClosedDay, Kind, Tally
 from pizzeria.management.periods import Period, local_day, midnight
 from pizzeria.management.tallies import KEY, count_between
 from pizzeria.orders.models import Order
-from pizzeria.orders.transitions import FINAL
+from pizzeria.orders.transitions import FINAL, UNDO_WITHIN
 
 _BATCH = 1000
 
@@ -44,7 +45,7 @@ def close_day(*, day: date, now: datetime) -> ClosedDay:
     if not waiting or waiting[0] != day:
         raise DayNotOver(_why_not(day, waiting, now))
     begins_at, ends_at = midnight(day), midnight(day + timedelta(days=1))
-    unfinished = unfinished_orders(begins_at, ends_at)
+    unfinished = unfinished_orders(begins_at, ends_at, now=now)
     if unfinished:
         raise DayNotOver(
             f"{len(unfinished)} orders of {day:%d %b %Y} are not over.",
@@ -62,11 +63,13 @@ def close_day(*, day: date, now: datetime) -> ClosedDay:
     return closed
 
 
-def unfinished_orders(begins_at: datetime, ends_at: datetime) -> list[int]:
+def unfinished_orders(
+    begins_at: datetime, ends_at: datetime, *, now: datetime
+) -> list[int]:
     found = Order.objects.filter(placed_at__gte=begins_at, placed_at__lt=ends_at)
-    return list(
-        found.exclude(status__in=FINAL).order_by("pk").values_list("pk", flat=True)
-    )
+    # What was handed over a moment ago may come back.
+    is_over = Q(status__in=FINAL) & ~Q(delivered_at__gt=now - UNDO_WITHIN)
+    return list(found.exclude(is_over).order_by("pk").values_list("pk", flat=True))
 
 
 def _why_not(day: date, waiting: list[date], now: datetime) -> str:

@@ -147,6 +147,15 @@ def _delivered(order: Order) -> tuple[Kind, str, str]:
     return Kind.DELIVERED, f"Order {order.pk} was {done}", "Enjoy your pizza!"
 
 
+def _undone(order: Order) -> tuple[Kind, str, str]:
+    done = "picked up" if order.is_pickup else "delivered"
+    return (
+        Kind.GENERAL,
+        f"Order {order.pk} was not {done} yet",
+        "Somebody here said so too soon. We are sorry; follow it on its page.",
+    )
+
+
 def _cancelled(order: Order) -> tuple[Kind, str, str]:
     reason = f" The reason: {order.cancel_reason}" if order.cancel_reason else ""
     return (
@@ -162,5 +171,6 @@ _WORDS: dict[EventType, _Words] = {
     EventType.ORDER_DELIVERY_STARTED: _on_its_way,
     EventType.ORDER_DELIVERY_RETURNED: _returned,
     EventType.ORDER_DELIVERED: _delivered,
+    EventType.ORDER_DELIVERY_UNDONE: _undone,
     EventType.ORDER_CANCELLED: _cancelled,
 }

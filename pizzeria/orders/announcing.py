@@ -37,6 +37,7 @@ def _of_the_customer(order: Order, event: EventType, now: datetime) -> list[Even
     kind = {
         EventType.ORDER_CREATED: EventType.CUSTOMER_ACTIVE_ORDER_ADDED,
         EventType.ORDER_DELIVERED: EventType.CUSTOMER_ACTIVE_ORDER_REMOVED,
+        EventType.ORDER_DELIVERY_UNDONE: EventType.CUSTOMER_ACTIVE_ORDER_ADDED,
         EventType.ORDER_CANCELLED: EventType.CUSTOMER_ACTIVE_ORDER_REMOVED,
     }.get(event)
     if kind is None or order.customer_id is None:
@@ -131,5 +132,6 @@ _DATA: dict[EventType, Callable[[Order, User, datetime], _Data]] = {
     EventType.ORDER_DELIVERY_STARTED: _on_the_way,
     EventType.ORDER_DELIVERY_RETURNED: _returned,
     EventType.ORDER_DELIVERED: _delivered,
+    EventType.ORDER_DELIVERY_UNDONE: _undone,
     EventType.ORDER_CANCELLED: _cancelled,
 }

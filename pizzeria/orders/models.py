@@ -1,11 +1,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
@@ -192,8 +194,19 @@ class Order(models.Model):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing can happen to it any more."""
+        """Whether all is done; a hand-over can be taken back for a while."""
         return self.status in FINAL
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing can happen to it any more: its page need not look again."""
+        if not self.is_finished:
+            return False
+        now = timezone.now()
+        return not any(
+            self.allows(step) and self.is_in_time(step, now=now)
+            for step in steps_from(Status(self.status))
+        )
 
     @property
     def is_pickup(self) -> bool:
@@ -208,15 +221,27 @@ class Order(models.Model):
 
     def steps_for(self, actor: User) -> list[Step]:
         """The steps of the table that this person may take now."""
+        now = timezone.now()
         return [
             step
             for step in steps_from(Status(self.status))
-            if self.allows(step) and self.lets(actor, step)
+            if self.allows(step)
+            and self.is_in_time(step, now=now)
+            and self.lets(actor, step)
         ]
 
     def allows(self, step: Step) -> bool:
         """Whether the step is one for such an order, whoever asks."""
         return step.only_for in (None, self.fulfilment)
+
+    def is_in_time(self, step: Step, *, now: datetime) -> bool:
+        """Whether it is early enough to take a hand-over back."""
+        if step.within is None:
+            return True
+        # Nobody knows any more where the order of an erased customer was to go.
+        if self.customer_id is None or self.delivered_at is None:
+            return False
+        return now - self.delivered_at <= step.within
 
     def lets(self, actor: User, step: Step) -> bool:
         """Whether the step is this person's to take."""

@@ -28,7 +28,7 @@ from pizzeria.orders.announcing import announce
 from pizzeria.orders.contact import Contact
 from pizzeria.orders.estimates import promise
 from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderLine, full_name
-from pizzeria.orders.transitions import Status, Step, find_step
+from pizzeria.orders.transitions import UNDO_WITHIN, Status, Step, find_step
 from pizzeria.restaurant import services as restaurant
 from pizzeria.transactions import in_one_transaction
 
@@ -131,7 +131,8 @@ def move_order(
 
     :raises Order.DoesNotExist: if there is no such order
     :raises PermissionDenied: if the step is not the actor's to take
-    :raises StatusConflict: if no step leads there from where the order is
+    :raises StatusConflict: if no step leads there from where the order is, or it is
+        too late for one
     :raises KitchenFull: if it is to be cooked and the oven has no place left
     """
     # PostgreSQL locks the row; SQLite's transactions, which begin IMMEDIATE, come
@@ -142,6 +143,8 @@ def move_order(
         raise _conflict(order, to)
     if not order.lets(actor, step):
         raise PermissionDenied
+    if not order.is_in_time(step, now=now):
+        raise _too_late(order)
     if to is Status.COOKING:
         capacity.take_a_place()
     _take(step, order, actor, now, reason)
@@ -234,6 +237,15 @@ def _conflict(order: Order, to: Status) -> StatusConflict:
             f"Order {order.pk} is {_said(Status(order.status))}. "
             f"From there it cannot be {_said(to)}."
         )
+    return StatusConflict(message, order=order.pk, status=order.status)
+
+
+def _too_late(order: Order) -> StatusConflict:
+    minutes = int(UNDO_WITHIN.total_seconds() // 60)
+    message = (
+        f"Order {order.pk} is {order.stage_label.lower()}. "
+        f"That can be taken back for {minutes} minutes, and not now."
+    )
     return StatusConflict(message, order=order.pk, status=order.status)
 
 

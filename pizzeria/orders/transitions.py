@@ -1,10 +1,14 @@
 """The one table of an order's life: from which state to which, and who may do it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import models
 
 from pizzeria.roles import CANCEL, COOK, DELIVER, OVERSEE
+
+# A slip of the finger is noticed soon; later the books are to be relied on.
+UNDO_WITHIN = timedelta(minutes=15)
 
 
 class Status(models.TextChoices):
@@ -45,6 +49,8 @@ class Step:
     reason_field: str | None = None
     # What a step back takes back.
     clears: tuple[str, ...] = ()
+    # How long after the hand-over it may be taken; None is for ever.
+    within: timedelta | None = None
 
     @property
     def is_back(self) -> bool:
@@ -128,6 +134,26 @@ STEPS = (
         reason_field="return_reason",
         clears=("delivering_at", "driver", "stop_number"),
     ),
+    # Nobody had it after all.
+    Step(
+        source=Status.DELIVERED,
+        target=Status.READY,
+        permission=COOK,
+        event="order.delivery.undone",
+        only_for=Fulfilment.PICKUP,
+        clears=("delivered_at", "delivered_by"),
+        within=UNDO_WITHIN,
+    ),
+    Step(
+        source=Status.DELIVERED,
+        target=Status.DELIVERING,
+        permission=DELIVER,
+        event="order.delivery.undone",
+        by_own_driver=True,
+        only_for=Fulfilment.DELIVERY,
+        clears=("delivered_at", "delivered_by"),
+        within=UNDO_WITHIN,
+    ),
     # A customer may until the kitchen begins; then the restaurant alone may.
     *(
         Step(
@@ -150,8 +176,8 @@ STEPS = (
     ),
 )
 
-# No step leads out of these.
-FINAL = frozenset(set(Status) - {step.source for step in STEPS})
+# No step leads out of these, but the one that takes a hand-over back.
+FINAL = frozenset(set(Status) - {step.source for step in STEPS if step.within is None})
 
 # The stages that a person follows, in order.
 MAIN_PATH = (

@@ -98,7 +98,7 @@ class TestBoard:
 
         # Orders and lines of one stage, two empty stages, the counts, what was
         # cancelled, what is to be made, the capacity.
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             shown = board(now=FRIDAY_EVENING)
         waiting = shown["columns"][0]
         assert len(waiting["orders"]) == TICKETS_PER_STAGE

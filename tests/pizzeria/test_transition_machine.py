@@ -21,10 +21,11 @@ from pizzeria.kitchen.models import Kitchen
 from pizzeria.menu.models import Pizza
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order, place_order
-from pizzeria.orders.transitions import FINAL, STEPS, Fulfilment, Status
+from pizzeria.orders.transitions import STEPS, Fulfilment, Status
 from tests.pizzeria.conftest import CONTACT, FRIDAY_EVENING, cart_line
 
 CAPACITY = 2
+QUARTER = timedelta(minutes=15)
 ROLES = {
     "peach": "customer",
     "toad": "customer",
@@ -45,7 +46,7 @@ def may(person, source, target, order):
         if source in (S.PENDING, S.CONFIRMED):
             return person in COOKS or person == order["customer"]
         return person in (COOKS if source is S.COOKING else {"daisy"})
-    if source is S.DELIVERING:
+    if source is S.DELIVERING or (target is S.DELIVERING and source is S.DELIVERED):
         return person in (order["driver"], "daisy")
     if target is S.DELIVERING:
         return person in DRIVERS
@@ -94,8 +95,8 @@ class Orders(RuleBasedStateMachine):
             return
         number = data.draw(st.sampled_from(sorted(self.orders)))
         order = self.orders[number]
+        self.now += timedelta(minutes=data.draw(st.sampled_from([1, 1, 10])))
         expected = self._expected(order, who, to)
-        self.now += timedelta(minutes=1)
         try:
             move_order(order_id=number, to=to, actor=self.people[who], now=self.now)
             outcome = None
@@ -107,6 +108,8 @@ class Orders(RuleBasedStateMachine):
                 order["driver"] = who
             elif order["status"] is S.DELIVERING and to is S.READY:
                 order["driver"] = None
+            if to is S.DELIVERED:
+                order["delivered_at"] = self.now
             order["status"] = to
 
     def _expected(self, order, who, to):
@@ -116,6 +119,8 @@ class Orders(RuleBasedStateMachine):
             return StatusConflict
         if not may(who, source, to, order):
             return PermissionDenied
+        if source is S.DELIVERED and self.now - order["delivered_at"] > QUARTER:
+            return StatusConflict
         if to is S.COOKING and self._cooking() >= CAPACITY:
             return KitchenFull
         return None
@@ -144,7 +149,7 @@ class Orders(RuleBasedStateMachine):
         assert known == sorted(known)
         if row.status == S.DELIVERED:
             assert len(known) == len(times)
-        if row.status in FINAL:
+        if row.status == S.CANCELLED:
             assert not row.steps_for(self.people["daisy"])
 
 

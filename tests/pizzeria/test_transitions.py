@@ -20,6 +20,8 @@ def move(order, to, actor, now=LATER):
 
 
 def in_state(order, status, **fields):
+    if status is Status.DELIVERED:
+        fields.setdefault("delivered_at", FRIDAY_EVENING)
     Order.objects.filter(pk=order.pk).update(status=status, **fields)
 
 
