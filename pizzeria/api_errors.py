@@ -15,6 +15,7 @@ from pizzeria.exceptions import (
     LoggedOut,
     NotServed,
     PizzeriaError,
+    VoucherRefused,
 )
 
 NOTHING_HERE = "There is nothing at this address."
@@ -71,7 +72,7 @@ def _way_back_in(error: LoggedOut, context: dict[str, Any]) -> Response:
 
 
 def status_of(error: PizzeriaError) -> HTTPStatus:
-    if isinstance(error, (KeyReused, NotServed)):
+    if isinstance(error, (KeyReused, NotServed, VoucherRefused)):
         # draft-ietf-httpapi-idempotency-key-header, 2.7; its 409, for a request that
         # still runs, is not needed: the second waits for the first one's order.
         return HTTPStatus.UNPROCESSABLE_ENTITY

@@ -11,4 +11,5 @@ urlpatterns = [
     path("", include("pizzeria.events.api_urls")),
     path("", include("pizzeria.management.api_urls")),
     path("", include("pizzeria.restaurant.api_urls")),
+    path("", include("pizzeria.vouchers.api_urls")),
 ]

@@ -1,7 +1,7 @@
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
-_WITH_PERMISSIONS = ("menu", "orders", "events", "management", "restaurant")
+_WITH_PERMISSIONS = ("menu", "orders", "events", "management", "restaurant", "vouchers")
 
 
 class PizzeriaConfig(AppConfig):

@@ -120,6 +120,20 @@ class LoggedOut(Exception):
     message = "You were logged out meanwhile, so nothing was changed."
 
 
+class VoucherRefused(OrderRefused):
+    def __init__(self, code: str, message: str, **extra: Any) -> None:
+        self.code = code
+        # Without what to do, for a page where the code is not in the cart yet.
+        self.reason = message
+        super().__init__(
+            f"{message} Take the code out of your cart to order without it.", **extra
+        )
+
+    @classmethod
+    def unknown(cls, code: str) -> "VoucherRefused":
+        return cls("voucher_unknown", f"There is no voucher “{code[:30]}”.")
+
+
 class NotServed(OrderRefused):
     code = "not_served"
 

@@ -19,6 +19,7 @@ SEND_EVENTS = "events.receive"
 ADD_TO_MENU = "menu.add_pizza"
 CHANGE_MENU = "menu.change_pizza"
 CHANGE_RULES = "restaurant.change_restaurant"
+CHANGE_VOUCHERS = "vouchers.change_voucher"
 
 GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
     "customer": frozenset(),
@@ -36,6 +37,7 @@ GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
             ADD_TO_MENU,
             CHANGE_MENU,
             CHANGE_RULES,
+            CHANGE_VOUCHERS,
             "menu.view_pizza",
         }
     ),

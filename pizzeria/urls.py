@@ -11,4 +11,5 @@ urlpatterns = [
     path("", include("pizzeria.notifications.urls")),
     path("", include("pizzeria.live.urls")),
     path("", include("pizzeria.restaurant.urls")),
+    path("", include("pizzeria.vouchers.urls")),
 ]

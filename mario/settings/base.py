@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "pizzeria.delivery",
     "pizzeria.notifications",
     "pizzeria.restaurant",
+    "pizzeria.vouchers",
 ]
 
 MIDDLEWARE = [

@@ -40,4 +40,8 @@ RATE_LIMITS: dict[str, tuple[int, int]] = {
     "back_channel_logout": (1200, 60),
     "front_channel_logout": (env.logins_per_minute, 60),
     "account": (60, 60),
+    # Codes of vouchers can be guessed.
+    "voucher": (20, 60),
 }
+# What counts for the shop, which does not know how clients are told apart.
+RATE_LIMITER = "mario.identity.limits"

@@ -17,9 +17,13 @@ from pizzeria.cart.views import GONE
 from pizzeria.etags import IF_NONE_MATCH, NOT_MODIFIED, unless_unchanged
 from pizzeria.exceptions import CartChanged
 from pizzeria.fields import WholeNumberField, WordField
+from pizzeria.limits import refusal_of
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
 from pizzeria.menu.toppings import TOPPINGS
+from pizzeria.people import person_of
+from pizzeria.text import refuse_control_characters
+from pizzeria.vouchers.models import MAX_CODE_LENGTH
 
 
 class CartItemSerializer(serializers.Serializer[CartRow]):
@@ -41,8 +45,21 @@ class CartSerializer(serializers.Serializer[Cart]):
 
     items = CartItemSerializer(many=True, source="rows")
     count = serializers.IntegerField()
+    subtotal_amount = serializers.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        source="subtotal",
+        help_text="Of the pizzas, before the discount.",
+    )
+    voucher_code = serializers.CharField(help_text="Empty without a voucher.")
+    voucher_problem = serializers.CharField(
+        help_text="Why the voucher takes nothing off now; empty if it does."
+    )
+    discount_amount = serializers.DecimalField(
+        max_digits=12, decimal_places=2, source="discount"
+    )
     total_amount = serializers.DecimalField(
-        max_digits=12, decimal_places=2, source="total"
+        max_digits=12, decimal_places=2, source="total", help_text="What is paid."
     )
 
 
@@ -83,6 +100,12 @@ class ChangeItemSerializer(serializers.Serializer[Any]):
                 {"quantity": ["Name a quantity, a size or extra toppings."]}
             )
         return attrs
+
+
+class VoucherCodeSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField(
+        max_length=MAX_CODE_LENGTH, validators=[refuse_control_characters]
+    )
 
 
 _NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -177,6 +200,42 @@ class CartItem(APIView):
         """The other items stay."""
         cart = Cart(request.session)
         cart.remove(_row(cart, key))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class CartVoucher(APIView):
+    """The voucher that the next order is to be cheaper by."""
+
+    @extend_schema(
+        tags=["cart"],
+        operation_id="cart_voucher_put",
+        summary="Put a voucher in",
+        request=VoucherCodeSerializer,
+        responses={
+            200: CartSerializer,
+            **_NOT_ADDED,
+            **_NOT_IN,
+            **documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS),
+        },
+    )
+    def put(self, request: Request) -> HttpResponseBase:
+        """In the place of another one. Answers the whole cart; 429 to who guesses."""
+        told = VoucherCodeSerializer(data=request.data)
+        told.is_valid(raise_exception=True)
+        if too_many := refusal_of(request._request, "voucher"):  # noqa: SLF001
+            return too_many
+        cart = Cart(request.session)
+        cart.put_in_voucher(told.validated_data["code"], customer=person_of(request))
+        return _show(cart)
+
+    @extend_schema(
+        tags=["cart"],
+        operation_id="cart_voucher_destroy",
+        summary="Take the voucher out",
+        responses={204: None, **_NOT_IN},
+    )
+    def delete(self, request: Request) -> Response:
+        Cart(request.session).drop_voucher()
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

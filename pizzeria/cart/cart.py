@@ -4,6 +4,7 @@ The cart: an object of the session that has a key for each line.
 So adding from two tabs at once is never a conflict.
 """
 
+import re
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -11,7 +12,9 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
+from django.utils import timezone
 
 from pizzeria.cart.lines import MAX_QUANTITY, CartLine, CartRow, sorted_toppings
 from pizzeria.exceptions import (
@@ -21,12 +24,16 @@ from pizzeria.exceptions import (
     OutOfSeason,
     PizzaSoldOut,
     TooManyOfOnePizza,
+    VoucherRefused,
 )
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
+from pizzeria.vouchers.models import CODE, Voucher
+from pizzeria.vouchers.services import find_voucher
 
 SESSION_KEY = "cart"
 REMOVED_KEY = "cart_removed"
+VOUCHER_KEY = "cart_voucher"
 MAX_LINES = 50
 
 
@@ -92,10 +99,69 @@ class Cart:
         return sum(line.quantity for line in self.lines)
 
     @property
-    def total(self) -> Decimal:
-        """What it costs together; what is sold out cannot be ordered nor charged."""
+    def subtotal(self) -> Decimal:
+        """What its pizzas cost; what is sold out cannot be ordered nor charged."""
         prices = (row.total for row in self.rows if row.is_available)
         return sum(prices, Decimal("0.00"))
+
+    @property
+    def voucher_code(self) -> str:
+        code = self._session.get(VOUCHER_KEY)
+        if isinstance(code, str) and re.fullmatch(CODE, code):
+            return code
+        return ""
+
+    @cached_property
+    def _voucher(self) -> Voucher | None:
+        code = self.voucher_code
+        return Voucher.objects.filter(code=code).first() if code else None
+
+    @property
+    def voucher_problem(self) -> str:
+        """
+        Why the voucher takes nothing off at this moment.
+
+        Whether uses of it are left is asked when it is put in, and when it is ordered.
+        """
+        if not self.voucher_code:
+            return ""
+        try:
+            if self._voucher is None:
+                raise VoucherRefused.unknown(self.voucher_code)
+            self._voucher.check_terms(self.subtotal, day=timezone.localdate())
+        except VoucherRefused as refusal:
+            return refusal.message
+        return ""
+
+    @property
+    def discount(self) -> Decimal:
+        """What the voucher takes off."""
+        if self._voucher is None or self.voucher_problem:
+            return Decimal("0.00")
+        return self._voucher.discount(self.subtotal)
+
+    @property
+    def total(self) -> Decimal:
+        """What is to be paid."""
+        return self.subtotal - self.discount
+
+    def put_in_voucher(self, code: str, *, customer: User | None) -> None:
+        """
+        Keep a voucher for the order that is made of this cart.
+
+        :raises VoucherRefused: if it is none for this cart, or this person
+        """
+        voucher = find_voucher(
+            code, customer=customer, subtotal=self.subtotal, now=timezone.now()
+        )
+        self._session[VOUCHER_KEY] = voucher.code
+        self.__dict__["_voucher"] = voucher
+
+    def drop_voucher(self) -> None:
+        if self._session.get(VOUCHER_KEY):
+            # No deletion of the key: what a session lacks, a merge may bring back.
+            self._session[VOUCHER_KEY] = ""
+        self.__dict__.pop("_voucher", None)
 
     @property
     def is_empty(self) -> bool:

@@ -6,6 +6,8 @@ from pizzeria.cart.lines import MAX_QUANTITY
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
 from pizzeria.menu.toppings import TOPPINGS
+from pizzeria.text import refuse_control_characters
+from pizzeria.vouchers.models import MAX_CODE_LENGTH
 
 _NO_QUANTITY = f"The quantity is a whole number from 1 to {MAX_QUANTITY}."
 _NO_NEW_QUANTITY = f"The quantity is a whole number from 0 to {MAX_QUANTITY}."
@@ -56,6 +58,17 @@ class EditForm(AddForm):
     """What the page of one row of the cart sends; the pizza is the row's."""
 
     pizza = None  # type: ignore[assignment]  # Django's way to leave a field out
+
+
+class VoucherForm(forms.Form):
+    """What a click on "Use it" sends; an empty code takes the voucher out."""
+
+    code = forms.CharField(
+        required=False,
+        max_length=MAX_CODE_LENGTH,
+        validators=[refuse_control_characters],
+        error_messages={"max_length": "No code is as long as that."},
+    )
 
 
 class QuantityForm(forms.Form):

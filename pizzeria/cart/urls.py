@@ -8,5 +8,6 @@ urlpatterns = [
     path("cart/update/", views.cart_update, name="cart_update"),
     path("cart/remove/", views.cart_remove, name="cart_remove"),
     path("cart/undo/", views.cart_undo, name="cart_undo"),
+    path("cart/voucher/", views.cart_voucher, name="cart_voucher"),
     path("cart/<str:key>/edit/", views.cart_edit, name="cart_edit"),
 ]

@@ -2,6 +2,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.views.decorators.http import (
@@ -12,9 +13,16 @@ from django.views.decorators.http import (
 
 from pizzeria.access import HtmxRequest
 from pizzeria.cart.cart import Cart
-from pizzeria.cart.forms import AddForm, EditForm, QuantityForm, first_error
+from pizzeria.cart.forms import (
+    AddForm,
+    EditForm,
+    QuantityForm,
+    VoucherForm,
+    first_error,
+)
 from pizzeria.cart.lines import CartRow
-from pizzeria.exceptions import CartChanged, CartRefused
+from pizzeria.exceptions import CartChanged, CartRefused, VoucherRefused
+from pizzeria.limits import refusal_of
 from pizzeria.menu.views import show_menu, show_pizza
 
 GONE = "That pizza is no longer in your cart."
@@ -76,6 +84,32 @@ def cart_undo(request: HtmxRequest) -> HttpResponse:
         visitors_cart.put_back()
     except CartRefused as refusal:
         messages.error(request, refusal.message)
+    if request.htmx:
+        return _show_cart(request, visitors_cart)
+    return _see_other("cart")
+
+
+@require_POST
+def cart_voucher(request: HtmxRequest) -> HttpResponse:
+    """Put a voucher in, or take it out; codes are not there to be guessed."""
+    visitors_cart = Cart(request.session)
+    form = VoucherForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, first_error(form))
+        return _show_cart(request, visitors_cart, HTTPStatus.BAD_REQUEST)
+    code = form.cleaned_data["code"]
+    if not code:
+        visitors_cart.drop_voucher()
+    elif too_many := refusal_of(request, "voucher"):
+        return too_many
+    else:
+        customer = request.user if isinstance(request.user, User) else None
+        try:
+            visitors_cart.put_in_voucher(code, customer=customer)
+        except VoucherRefused as refusal:
+            messages.error(request, refusal.reason)
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+            return _show_cart(request, visitors_cart, status)
     if request.htmx:
         return _show_cart(request, visitors_cart)
     return _see_other("cart")

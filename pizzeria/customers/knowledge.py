@@ -87,6 +87,7 @@ _PLAIN = (
     "customer_phone",
     "customer_address",
     "payment_method",
+    "voucher_code",
     "notes",
     "allergies",
     "cancel_reason",
@@ -109,6 +110,7 @@ def _order(order: Order) -> dict[str, Any]:
     return {
         "number": order.pk,
         "total_amount": str(order.total_amount),
+        "discount_amount": str(order.discount_amount),
         **{name: getattr(order, name) for name in _PLAIN},
         **{name: _said(getattr(order, name)) for name in _TIMES},
         "lines": [

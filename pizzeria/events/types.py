@@ -51,6 +51,8 @@ class EventType(StrEnum):
 
     RESTAURANT_RULES_CHANGED = "restaurant.rules.changed.v1"
 
+    VOUCHER_SAVED = "voucher.saved.v1"
+
     @property
     def kind(self) -> str:
         """What it happened to: an order, a customer, a pizza, the restaurant."""

@@ -30,3 +30,16 @@ def unit_price(base_price: Decimal, size: Size, extra_toppings: int = 0) -> Deci
     """
     price = base_price * SIZE_FACTORS[size] + TOPPING_PRICE * extra_toppings
     return price.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def discount(
+    subtotal: Decimal, *, percent: Decimal = Decimal(0), amount: Decimal = Decimal(0)
+) -> Decimal:
+    """
+    Say what a voucher takes off a bill, which stays a bill: a cent is left.
+
+    Rounded half up to the cent here, once.
+    """
+    wanted = subtotal * percent / 100 + amount
+    rounded = wanted.quantize(CENT, rounding=ROUND_HALF_UP)
+    return max(min(rounded, subtotal - CENT), Decimal("0.00"))

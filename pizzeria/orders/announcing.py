@@ -82,6 +82,8 @@ def _confirmed(order: Order, actor: User, now: datetime) -> _Data:
     return {
         "confirmed_time": now,
         "total_amount": order.total_amount,
+        "discount_amount": order.discount_amount,
+        "voucher_code": order.voucher_code,
         "pizza_count": order.pizza_count,
     }
 

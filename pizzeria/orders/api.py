@@ -72,6 +72,12 @@ class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
 
 
 class OrderSerializer(serializers.ModelSerializer[Order]):
+    subtotal_amount = serializers.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        read_only=True,
+        help_text="Of the pizzas, before the discount.",
+    )
     pizza_count = serializers.IntegerField(read_only=True)
     lines = OrderLineSerializer(many=True, read_only=True)
 
@@ -80,6 +86,9 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
         fields = [
             "id",
             "status",
+            "subtotal_amount",
+            "voucher_code",
+            "discount_amount",
             "total_amount",
             "pizza_count",
             "lines",

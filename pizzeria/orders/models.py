@@ -20,6 +20,7 @@ from pizzeria.orders.contact import (
 )
 from pizzeria.orders.transitions import FINAL, Fulfilment, Status, Step, steps_from
 from pizzeria.roles import COOK, OVERSEE
+from pizzeria.vouchers.models import MAX_CODE_LENGTH, Voucher
 
 MAX_REASON_LENGTH = 200
 
@@ -75,7 +76,17 @@ class Order(models.Model):
     status = models.CharField(
         max_length=20, choices=Status, default=Status.CONFIRMED, editable=False
     )
-    total_amount = models.DecimalField(max_digits=12, decimal_places=2)
+    total_amount = models.DecimalField(
+        max_digits=12, decimal_places=2, help_text="What is paid, less the discount."
+    )
+    voucher = models.ForeignKey(
+        Voucher, models.PROTECT, null=True, blank=True, related_name="orders"
+    )
+    # As it was then: a voucher may be changed later.
+    voucher_code = models.CharField(max_length=MAX_CODE_LENGTH, blank=True)
+    discount_amount = models.DecimalField(
+        max_digits=12, decimal_places=2, default=Decimal("0.00")
+    )
 
     placed_at = models.DateTimeField()
     promised_at = models.DateTimeField(
@@ -163,6 +174,10 @@ class Order(models.Model):
                 condition=models.Q(total_amount__gt=0), name="order_total_positive"
             ),
             models.CheckConstraint(
+                condition=models.Q(discount_amount__gte=0),
+                name="order_discount_not_negative",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(payment_method__in=PaymentMethod.values),
                 name="order_payment_known",
             ),
@@ -186,6 +201,11 @@ class Order(models.Model):
     @property
     def pizza_count(self) -> int:
         return sum(line.quantity for line in self.lines.all())
+
+    @property
+    def subtotal_amount(self) -> Decimal:
+        """What its pizzas cost, before a voucher."""
+        return self.total_amount + self.discount_amount
 
     @property
     def rows(self) -> list["OrderRow"]:

@@ -34,6 +34,7 @@ def order_cart(
     :raises PizzaSoldOut: if one of the pizzas is; the cart keeps everything
     :raises CartChanged: if part of the cart cannot be ordered; the rest is kept
     :raises Closed, NotServed: if the restaurant takes no such order now
+    :raises VoucherRefused: if the cart's voucher is none for this order
     :raises PriceChanged: if it costs something else than the customer has seen
     :raises KeyReused: if the key named an order with other details
     """
@@ -55,12 +56,14 @@ def order_cart(
             placed_at=placed_at,
             seen_total=seen_total,
             key=key,
+            voucher_code=cart.voucher_code,
         )
     except CartChanged as change:
         cart.discard(change.line_ids)
         raise
     cart.discard({line.line_id for line in lines})
     cart.forget_removed()
+    cart.drop_voucher()
     session[_LAST_ORDER] = order.pk
     return order
 

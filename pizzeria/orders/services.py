@@ -31,10 +31,11 @@ from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderLine, full_nam
 from pizzeria.orders.transitions import UNDO_WITHIN, Status, Step, find_step
 from pizzeria.restaurant import services as restaurant
 from pizzeria.transactions import in_one_transaction
+from pizzeria.vouchers.services import take_voucher
 
 
 @in_one_transaction
-def place_order(
+def place_order(  # noqa: PLR0913  # what a customer says at once
     *,
     customer: User,
     lines: Sequence[CartLine],
@@ -42,6 +43,7 @@ def place_order(
     placed_at: datetime,
     seen_total: Decimal | None = None,
     key: str = "",
+    voucher_code: str = "",
 ) -> Order:
     """
     Store the customer's order and send it to the kitchen.
@@ -56,6 +58,7 @@ def place_order(
     :raises CartChanged: if a pizza left the menu, or only some of the lines are
         part of an earlier order
     :raises Closed, NotServed: if the restaurant takes no such order now
+    :raises VoucherRefused: if the voucher is none for this order
     :raises PriceChanged: if it costs something else than the customer has seen
     :raises KeyReused: if the key named an order with other details
     """
@@ -74,6 +77,8 @@ def place_order(
                 amount=order.total_amount,
                 now=placed_at,
             )
+            if voucher_code:
+                _take_off(order, voucher_code, placed_at)
             order.idempotency_key = key
             order.request_digest = _digest(contact) if key else ""
             order.promised_at = promise(order, now=placed_at)
@@ -192,6 +197,16 @@ def _write_bill(
     bill = [_order_line(order, line, menu[line.pizza_id]) for line in lines]
     order.total_amount = sum((line.total for line in bill), Decimal("0.00"))
     return order, bill
+
+
+def _take_off(order: Order, code: str, now: datetime) -> None:
+    customer = order.customer
+    assert customer is not None  # noqa: S101  # somebody places it
+    subtotal = order.total_amount
+    voucher = take_voucher(code, customer=customer, subtotal=subtotal, now=now)
+    order.voucher, order.voucher_code = voucher, voucher.code
+    order.discount_amount = voucher.discount(subtotal)
+    order.total_amount = subtotal - order.discount_amount
 
 
 def _refuse_what_cannot_be_had(pizzas: Collection[Pizza], day: date) -> None:

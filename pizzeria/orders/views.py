@@ -28,6 +28,7 @@ from pizzeria.exceptions import (
     NotServed,
     PizzaSoldOut,
     PizzeriaError,
+    VoucherRefused,
 )
 from pizzeria.orders.contact import PaymentMethod
 from pizzeria.orders.estimates import earliest_times, estimate
@@ -193,7 +194,7 @@ def _place_order(request: SignedInRequest) -> HttpResponse:
             "What is in your cart now is kept for the next one.",
         )
         return _see_other(reverse("order_detail", args=[reused.extra["order"]]))
-    except (Conflict, NotServed, PizzaSoldOut) as refusal:
+    except (Conflict, NotServed, PizzaSoldOut, VoucherRefused) as refusal:
         return _show_form_again(request, form, refusal)
     if form.cleaned_data["remember"]:
         remember_contact(

@@ -88,6 +88,15 @@ PAGES = [
     ShopPage(
         "restaurant", "restaurant/restaurant.html", "/management/restaurant/", MANAGER
     ),
+    ShopPage(
+        "vouchers", "vouchers/voucher_list.html", "/management/vouchers/", MANAGER
+    ),
+    ShopPage(
+        "voucher",
+        "vouchers/voucher_form.html",
+        "/management/vouchers/{voucher}/",
+        MANAGER,
+    ),
     ShopPage("staff-logins", "account/staff.html", "/account/staff/", MANAGER),
     ShopPage("error-403", "403.html", "/kitchen/", CUSTOMER, status=403),
     ShopPage("error-404", "404.html", "/calzone/", status=404),
@@ -143,6 +152,8 @@ FRAMED = [
             "kitchens": "kitchen/kitchen/",
             "kitchen": "kitchen/kitchen/{kitchen}/change/",
             "restaurant": "restaurant/restaurant/",
+            "vouchers": "vouchers/voucher/",
+            "voucher": "vouchers/voucher/{voucher}/change/",
             "notifications": "notifications/notification/",
             "notification": "notifications/notification/{told}/change/",
             "events": "events/outboxevent/",

@@ -41,6 +41,7 @@ from pizzeria.orders.services import move_order, place_order
 from pizzeria.orders.transitions import Fulfilment, Status
 from pizzeria.restaurant.hours import Weekday
 from pizzeria.restaurant.services import change_rules
+from pizzeria.vouchers.services import save_voucher
 
 ROLES = {
     "peach": "customer",
@@ -138,6 +139,11 @@ def make() -> dict[str, object]:
         "delivery_minimum": Decimal("15.00"),
     }
     change_rules(fields=rules, actor=daisy, now=NOW)
+    voucher = save_voucher(
+        fields={"code": "PIZZA20", "value": Decimal(20), "most_uses": 500},
+        actor=daisy,
+        now=NOW,
+    )
     home = customers.save_address(
         user=peach, label="Home", text="1 Castle Road\nToadstool"
     )
@@ -198,6 +204,7 @@ def make() -> dict[str, object]:
     for pizza, extras in (("Hawaiian", ["Olives"]), ("Margherita", [])):
         item = {"pizza": pizzas[pizza].pk, "size": "medium", "quantity": 1}
         customer.post("/cart/add/", {**item, "extra_toppings": extras})
+    customer.post("/cart/voucher/", {"code": "PIZZA20"})
     change = first(r"/cart/[^/\"]+/edit/", customer.get("/cart/"))
     page = customer.get(f"/orders/{shown.pk}/")
     return {
@@ -216,6 +223,7 @@ def make() -> dict[str, object]:
             "event": OutboxEvent.objects.latest("pk").pk,
             "entry": AuditEntry.objects.latest("pk").pk,
             "kitchen": Kitchen.ONLY_ID,
+            "voucher": voucher.pk,
             "session": first(f"{sessions}[0-9a-f]+/", admin.get(sessions)),
             "track": first(r"/track/[^\"]+", page),
         },

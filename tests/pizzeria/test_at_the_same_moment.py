@@ -10,7 +10,13 @@ from django.contrib.auth.models import Group, User
 from django.db import close_old_connections, connection
 from django.test import Client
 
-from pizzeria.exceptions import CartChanged, KitchenFull, MenuChanged, StatusConflict
+from pizzeria.exceptions import (
+    CartChanged,
+    KitchenFull,
+    MenuChanged,
+    StatusConflict,
+    VoucherRefused,
+)
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.seed import seed_menu
 from pizzeria.menu.services import edit_pizza, retire_pizza
@@ -18,6 +24,7 @@ from pizzeria.orders import services
 from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.services import move_order, place_order
 from pizzeria.orders.transitions import Status
+from pizzeria.vouchers.models import Voucher
 from tests.pizzeria.conftest import CHECKOUT, CONTACT, FRIDAY_EVENING, cart_line
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +66,7 @@ def at_once(acts):
         barrier.wait(timeout=10)
         try:
             return act()
-        except (StatusConflict, KitchenFull, CartChanged) as refusal:
+        except (StatusConflict, KitchenFull, CartChanged, VoucherRefused) as refusal:
             return refusal
         finally:
             connection.close()
@@ -299,3 +306,30 @@ def test_two_managers_with_one_version_do_not_overwrite_each_other(margherita, c
     kinds = Counter(type(outcome) for outcome in outcomes)
     assert kinds == {Pizza: 1, MenuChanged: PEOPLE - 1}
     assert margherita.history.count() == 1
+
+
+@pytest.mark.parametrize("round_number", range(3))
+@pytest.mark.parametrize("limit", ["most_uses", "most_uses_each"])
+def test_a_voucher_is_never_used_more_often_than_it_may(
+    peach, margherita, limit, round_number
+):
+    Voucher.objects.create(
+        code="PIZZA20", value=20, **{"most_uses_each": None, limit: 2}
+    )
+
+    outcomes = at_once(
+        [
+            lambda number=number: place_order(
+                customer=peach,
+                lines=[cart_line(margherita, f"line-{number}")],
+                contact=CONTACT,
+                placed_at=FRIDAY_EVENING,
+                voucher_code="PIZZA20",
+            )
+            for number in range(PEOPLE)
+        ]
+    )
+
+    kinds = Counter(type(outcome) for outcome in outcomes)
+    assert kinds == {Order: 2, VoucherRefused: PEOPLE - 2}
+    assert Voucher.objects.with_uses().get().uses == 2

@@ -28,6 +28,7 @@ from pizzeria.menu.models import MenuChange, Pizza
 from pizzeria.notifications.models import Notification
 from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.transitions import Status
+from pizzeria.vouchers.models import Voucher
 
 pytestmark = [
     pytest.mark.django_db,
@@ -75,6 +76,7 @@ class Rows:
             Address(user=self.mario, label=f"Home {n}", text=f"{n} Castle Road")
             for n in new
         )
+        Voucher.objects.bulk_create(Voucher(code=f"CODE-{n}", value=10) for n in new)
         orders = self._orders(people, pizzas)
         Notification.objects.bulk_create(
             Notification(
@@ -205,6 +207,7 @@ def parameters(rows: Rows, client: Client) -> dict[str, object]:
         "notification_id": Notification.objects.all()[0].pk,
         "key": client.get("/cart/").context["cart"].rows[0].key,
         "token": page["share_url"].rstrip("/").rpartition("/")[2],
+        "voucher_id": Voucher.objects.all()[0].pk,
         "table": "sales",
         "feed": "orders",
     }

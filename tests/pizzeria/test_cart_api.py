@@ -42,7 +42,15 @@ def test_an_empty_cart(api):
     response = api.get("/api/cart/")
 
     assert response.status_code == 200
-    assert response.json() == {"items": [], "count": 0, "total_amount": "0.00"}
+    assert response.json() == {
+        "items": [],
+        "count": 0,
+        "subtotal_amount": "0.00",
+        "voucher_code": "",
+        "voucher_problem": "",
+        "discount_amount": "0.00",
+        "total_amount": "0.00",
+    }
 
 
 def test_adds_and_sums_equal_pizzas(api, margherita):

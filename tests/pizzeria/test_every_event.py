@@ -19,6 +19,7 @@ from pizzeria.notifications.models import Notification
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
 from pizzeria.restaurant import services as restaurant
+from pizzeria.vouchers.services import save_voucher
 from tests.pizzeria.conftest import CONTACT, FRIDAY_EVENING
 from tests.shop import ROOT
 
@@ -64,6 +65,8 @@ def everything(order_of, browser_of, peach, luigi, yoshi, daisy):
     restaurant.change_rules(
         fields={"delivery_area": ["0018"]}, actor=daisy, now=FRIDAY_EVENING
     )
+    fields = {"code": "PIZZA20", "value": Decimal(20)}
+    save_voucher(fields=fields, actor=daisy, now=FRIDAY_EVENING)
     told = Notification.objects.of(peach).latest("pk")
     notifications.dismiss(notification_id=told.pk, person=peach, now=FRIDAY_EVENING)
     notifications.mark_all_read(person=peach, now=FRIDAY_EVENING)
