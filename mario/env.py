@@ -7,6 +7,7 @@ demo leaves behind, so that commands in the same checkout find its servers.
 """
 
 import sys
+from decimal import Decimal
 from email.utils import parseaddr
 from functools import cache
 from ipaddress import ip_network
@@ -276,6 +277,14 @@ class Environment(BaseSettings):
         default="+1 202 555 0100",
         pattern=r"\+?[0-9][0-9 ()./-]{4,24}",
         description="Whom customers call; at the foot of every page.",
+    )
+    vat_percent: Decimal = Field(
+        default=Decimal(10),
+        ge=0,
+        lt=100,
+        decimal_places=2,
+        description="The tax that prices contain, as carts and receipts say it; the "
+        "default is Italy's rate for pizza. 0 says nothing.",
     )
     kitchen_waiting_minutes: int = Field(
         default=8,

@@ -133,6 +133,9 @@ USE_TZ = True
 # Times are stored in UTC and shown where the restaurant stands.
 TIME_ZONE = "Europe/Rome"
 
+# The tax that prices contain; an order keeps the rate of its day.
+VAT_PERCENT = env.vat_percent
+
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 # Files are served from where they lie: nothing has to be collected before a run.

@@ -61,6 +61,9 @@ class CartSerializer(serializers.Serializer[Cart]):
     total_amount = serializers.DecimalField(
         max_digits=12, decimal_places=2, source="total", help_text="What is paid."
     )
+    vat_amount = serializers.DecimalField(
+        max_digits=12, decimal_places=2, source="vat", help_text="Part of the total."
+    )
 
 
 class AddItemSerializer(serializers.Serializer[Any]):

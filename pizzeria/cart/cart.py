@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils import timezone
@@ -27,7 +28,7 @@ from pizzeria.exceptions import (
     VoucherRefused,
 )
 from pizzeria.menu.models import Pizza
-from pizzeria.menu.pricing import Size
+from pizzeria.menu.pricing import Size, vat_contained
 from pizzeria.vouchers.models import CODE, Voucher
 from pizzeria.vouchers.services import find_voucher
 
@@ -144,6 +145,11 @@ class Cart:
     def total(self) -> Decimal:
         """What is to be paid."""
         return self.subtotal - self.discount
+
+    @property
+    def vat(self) -> Decimal:
+        """How much of that is tax."""
+        return vat_contained(self.total, percent=settings.VAT_PERCENT)
 
     def put_in_voucher(self, code: str, *, customer: User | None) -> None:
         """

@@ -111,6 +111,7 @@ def _order(order: Order) -> dict[str, Any]:
         "number": order.pk,
         "total_amount": str(order.total_amount),
         "discount_amount": str(order.discount_amount),
+        "vat_percent": str(order.vat_percent),
         **{name: getattr(order, name) for name in _PLAIN},
         **{name: _said(getattr(order, name)) for name in _TIMES},
         "lines": [

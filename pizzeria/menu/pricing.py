@@ -43,3 +43,13 @@ def discount(
     wanted = subtotal * percent / 100 + amount
     rounded = wanted.quantize(CENT, rounding=ROUND_HALF_UP)
     return max(min(rounded, subtotal - CENT), Decimal("0.00"))
+
+
+def vat_contained(total: Decimal, *, percent: Decimal) -> Decimal:
+    """
+    Say how much of a bill is tax, which prices contain.
+
+    Rounded half up to the cent here, once, of the whole bill and not of its lines.
+    """
+    vat = total * percent / (100 + percent)
+    return vat.quantize(CENT, rounding=ROUND_HALF_UP)

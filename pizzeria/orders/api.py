@@ -78,6 +78,9 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
         read_only=True,
         help_text="Of the pizzas, before the discount.",
     )
+    vat_amount = serializers.DecimalField(
+        max_digits=12, decimal_places=2, read_only=True, help_text="Part of the total."
+    )
     pizza_count = serializers.IntegerField(read_only=True)
     lines = OrderLineSerializer(many=True, read_only=True)
 
@@ -90,6 +93,8 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
             "voucher_code",
             "discount_amount",
             "total_amount",
+            "vat_percent",
+            "vat_amount",
             "pizza_count",
             "lines",
             "customer_name",

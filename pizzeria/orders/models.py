@@ -9,6 +9,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
+from pizzeria.menu import pricing
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
 from pizzeria.orders.contact import (
@@ -86,6 +87,12 @@ class Order(models.Model):
     voucher_code = models.CharField(max_length=MAX_CODE_LENGTH, blank=True)
     discount_amount = models.DecimalField(
         max_digits=12, decimal_places=2, default=Decimal("0.00")
+    )
+    vat_percent = models.DecimalField(
+        max_digits=4,
+        decimal_places=2,
+        default=Decimal("0.00"),
+        help_text="The tax that the total contains, as it was then.",
     )
 
     placed_at = models.DateTimeField()
@@ -206,6 +213,11 @@ class Order(models.Model):
     def subtotal_amount(self) -> Decimal:
         """What its pizzas cost, before a voucher."""
         return self.total_amount + self.discount_amount
+
+    @property
+    def vat_amount(self) -> Decimal:
+        """How much of the total is tax."""
+        return pricing.vat_contained(self.total_amount, percent=self.vat_percent)
 
     @property
     def rows(self) -> list["OrderRow"]:

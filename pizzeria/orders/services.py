@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -193,6 +194,7 @@ def _write_bill(
         status=Status.CONFIRMED,
         placed_at=placed_at,
         confirmed_at=placed_at,
+        vat_percent=settings.VAT_PERCENT,
     )
     bill = [_order_line(order, line, menu[line.pizza_id]) for line in lines]
     order.total_amount = sum((line.total for line in bill), Decimal("0.00"))

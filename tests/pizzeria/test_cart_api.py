@@ -50,6 +50,7 @@ def test_an_empty_cart(api):
         "voucher_problem": "",
         "discount_amount": "0.00",
         "total_amount": "0.00",
+        "vat_amount": "0.00",
     }
 
 

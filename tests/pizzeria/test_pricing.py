@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pizzeria.menu import pricing
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size, unit_price
 from pizzeria.menu.toppings import TOPPINGS
+from pizzeria.vouchers.models import Voucher
 
 # The rule once more, in exact fractions.
 FACTORS = {
@@ -78,3 +80,46 @@ def test_the_menu_shows_the_prices_of_the_engine():
         "medium": Decimal("16.89"),
         "large": Decimal("20.78"),
     }
+
+
+class TestTheTax:
+    @given(
+        st.decimals("0.01", "9999.99", places=2), st.decimals("0", "99.99", places=2)
+    )
+    def test_is_part_of_the_bill_and_rounded_once(self, total, percent):
+        vat = pricing.vat_contained(total, percent=percent)
+
+        net = total - vat
+        assert 0 <= vat < total
+        assert vat == vat.quantize(pricing.CENT)
+        assert abs(net * percent / 100 - vat) <= Decimal("0.02")
+
+    def test_of_a_margherita_is_what_the_receipt_says(
+        self, browser_of, api_of, peach, order_of, settings
+    ):
+        order = order_of(peach)
+        settings.VAT_PERCENT = Decimal(22)
+
+        page = browser_of(peach).get(order.get_absolute_url()).content.decode()
+        told = api_of(peach).get(f"/api/orders/{order.pk}/").json()
+
+        # 16.89 * 10 / 110, at the rate of its day.
+        assert "VAT contained, 10 %" in page
+        assert "$1.54" in page
+        assert (told["vat_percent"], told["vat_amount"]) == ("10.00", "1.54")
+
+    def test_is_said_in_the_cart_after_the_voucher(
+        self, browser_of, peach, margherita, settings
+    ):
+        Voucher.objects.create(code="HALF", value=50)
+        browser = browser_of(peach)
+        browser.post("/cart/add/", {"pizza": margherita.pk, "size": "medium"})
+        browser.post("/cart/voucher/", {"code": "HALF"})
+
+        # 16.89 - 8.45 = 8.44, of which 0.77.
+        for path in ("/cart/", "/checkout/"):
+            page = browser.get(path).content.decode()
+            assert "VAT contained" in page
+            assert "$0.77" in page
+        settings.VAT_PERCENT = Decimal(0)
+        assert "VAT" not in browser.get("/cart/").content.decode()
