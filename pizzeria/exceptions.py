@@ -23,6 +23,7 @@ PizzeriaError
    +- Closed
    +- MenuChanged
    +- StatusConflict
+   +- NotAllBack         a pizza of the order that is to be changed is not to be had
    +- OrderUnderWay
    +- KitchenFull
    +- TourFull
@@ -248,6 +249,18 @@ class StatusConflict(Conflict):
     """The order is in a state from which the wanted one cannot be reached."""
 
     code = "status_conflict"
+
+
+class NotAllBack(Conflict):
+    code = "not_all_back"
+
+    def __init__(self, order: int, names: Collection[str]) -> None:
+        super().__init__(
+            f"{' and '.join(names)} cannot go into your cart now, so order {order} "
+            "stays as it is. You can cancel it, or make another order beside it.",
+            order=order,
+            pizzas=list(names),
+        )
 
 
 class KitchenFull(Conflict):

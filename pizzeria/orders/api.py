@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import (
@@ -20,6 +20,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pizzeria.api_errors import documented
+from pizzeria.cart.api import CartSerializer
+from pizzeria.cart.cart import Cart
 from pizzeria.etags import IF_NONE_MATCH, NOT_MODIFIED, unless_unchanged
 from pizzeria.exceptions import StatusConflict
 from pizzeria.fields import WholeNumberField, WordField
@@ -41,7 +43,7 @@ from pizzeria.orders.models import (
     OrderLine,
     OrderQuerySet,
 )
-from pizzeria.orders.ordering import order_cart, reorder
+from pizzeria.orders.ordering import order_cart, reorder, take_back
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Fulfilment, Status
 from pizzeria.people import person_of
@@ -386,6 +388,34 @@ class CancelOrder(APIView):
             ) from error
         shown = OneOrderSerializer(order, context={"request": request})
         return Response(shown.data)
+
+
+class ChangeOrder(APIView):
+    """Where an order becomes a cart again."""
+
+    @extend_schema(
+        tags=["orders"],
+        operation_id="orders_change",
+        summary="Take an order back into the cart, to change it",
+        request=None,
+        responses={
+            200: CartSerializer,
+            **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+            **_NOT_IN,
+        },
+    )
+    def post(self, request: Request, order_id: int) -> Response:
+        """Cancels it, as long as its customer may; else 409. Answers the cart."""
+        try:
+            take_back(
+                session=request.session,
+                order_id=order_id,
+                customer=person_of(request),
+                now=timezone.now(),
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
+        return Response(CartSerializer(Cart(request.session)).data)
 
 
 class NamesSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,11 @@ urlpatterns = [
         name="api_order_cancel",
     ),
     path(
+        "orders/<int:order_id>/change/",
+        api.ChangeOrder.as_view(),
+        name="api_order_change",
+    ),
+    path(
         "orders/<int:order_id>/again/", api.OrderAgain.as_view(), name="api_order_again"
     ),
 ]

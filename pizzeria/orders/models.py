@@ -19,7 +19,14 @@ from pizzeria.orders.contact import (
     MAX_PHONE_LENGTH,
     PaymentMethod,
 )
-from pizzeria.orders.transitions import FINAL, Fulfilment, Status, Step, steps_from
+from pizzeria.orders.transitions import (
+    FINAL,
+    Fulfilment,
+    Status,
+    Step,
+    find_step,
+    steps_from,
+)
 from pizzeria.roles import COOK, OVERSEE
 from pizzeria.vouchers.models import MAX_CODE_LENGTH, Voucher
 
@@ -261,6 +268,12 @@ class Order(models.Model):
             and self.is_in_time(step, now=now)
             and self.lets(actor, step)
         ]
+
+    def is_changeable_by(self, person: User) -> bool:
+        """Whether it is this person's, and they may still take it back."""
+        step = find_step(Status(self.status), Status.CANCELLED)
+        is_theirs = self.customer_id is not None and self.customer_id == person.pk
+        return is_theirs and step is not None and step.by_owner
 
     def allows(self, step: Step) -> bool:
         """Whether the step is one for such an order, whoever asks."""

@@ -2,20 +2,30 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 
-from pizzeria.cart.cart import Cart
-from pizzeria.exceptions import CartChanged, CartRefused, EmptyOrder
+from pizzeria.cart.cart import SESSION_KEY, VOUCHER_KEY, Cart
+from pizzeria.exceptions import (
+    CartChanged,
+    CartRefused,
+    EmptyOrder,
+    NotAllBack,
+    StatusConflict,
+)
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.pricing import Size
 from pizzeria.menu.toppings import TOPPINGS
 from pizzeria.orders.contact import Contact
 from pizzeria.orders.models import Order
-from pizzeria.orders.services import order_of_key, place_order
+from pizzeria.orders.services import move_order, order_of_key, place_order
+from pizzeria.orders.transitions import Status
+from pizzeria.transactions import in_one_transaction
 
 _LAST_ORDER = "last_order"
+_TAKEN_BACK = "Taken back into the cart, to be changed."
 
 
 def order_cart(
@@ -79,6 +89,51 @@ def last_order(session: SessionBase, customer: User) -> Order | None:
     if not isinstance(order_id, int):
         return None
     return Order.objects.of(customer).filter(pk=order_id).first()
+
+
+def take_back(
+    *, session: SessionBase, order_id: int, customer: User, now: datetime
+) -> Order:
+    """
+    Put an order back into the cart to be changed, and cancel it: both, or neither.
+
+    What it holds comes at today's price, and its voucher comes along.
+
+    :raises Order.DoesNotExist: if the customer has no such order
+    :raises StatusConflict: if it is too late to cancel it
+    :raises NotAllBack: if something of it cannot be had now; the order stays
+    """
+    # On a tray, so that a try which fails leaves nothing in the cart.
+    tray: Any = {}
+    order = _move_to_tray(tray, session.get(SESSION_KEY) or {}, order_id, customer, now)
+    session.update(tray)
+    return order
+
+
+@in_one_transaction
+def _move_to_tray(
+    tray: Any, in_cart: dict[str, Any], order_id: int, customer: User, now: datetime
+) -> Order:
+    order = Order.objects.of(customer).select_for_update().get(pk=order_id)
+    if not order.is_changeable_by(customer):
+        raise StatusConflict(
+            f"Order {order.pk} is {order.stage_label.lower()}: it can be changed only "
+            "until the kitchen begins.",
+            order=order.pk,
+            status=order.status,
+        )
+    tray[SESSION_KEY] = dict(in_cart)
+    if missing := reorder(session=tray, order=order):
+        raise NotAllBack(order.pk, missing)
+    if order.voucher_code:
+        tray[VOUCHER_KEY] = order.voucher_code
+    return move_order(
+        order_id=order.pk,
+        to=Status.CANCELLED,
+        actor=customer,
+        now=now,
+        reason=_TAKEN_BACK,
+    )
 
 
 def reorder(*, session: SessionBase, order: Order) -> list[str]:

@@ -34,7 +34,7 @@ from pizzeria.orders.contact import PaymentMethod
 from pizzeria.orders.estimates import earliest_times, estimate
 from pizzeria.orders.forms import CheckoutForm, OrderFilter, ReasonForm, new_key
 from pizzeria.orders.models import Order
-from pizzeria.orders.ordering import last_order, order_cart, reorder
+from pizzeria.orders.ordering import last_order, order_cart, reorder, take_back
 from pizzeria.orders.services import move_order
 from pizzeria.orders.timeline import timeline_of
 from pizzeria.orders.transitions import Fulfilment, Status
@@ -106,6 +106,30 @@ def order_cancel(request: SignedInRequest, order_id: int) -> HttpResponse:
 
 @require_POST
 @login_required(back_to="order_list")
+def order_change(request: SignedInRequest, order_id: int) -> HttpResponse:
+    """Put an order of one's own back into the cart, and cancel it."""
+    try:
+        take_back(
+            session=request.session,
+            order_id=order_id,
+            customer=request.user,
+            now=timezone.now(),
+        )
+    except Order.DoesNotExist as error:
+        raise Http404 from error
+    except Conflict as refusal:
+        messages.warning(request, refusal.message)
+        order = _visible(request, order_id)
+        return _show_order(request, order, HTTPStatus.CONFLICT)
+    messages.success(
+        request,
+        f"Order {order_id} is in your cart again, and cancelled. Change it, and order.",
+    )
+    return _see_other("cart")
+
+
+@require_POST
+@login_required(back_to="order_list")
 def order_again(request: SignedInRequest, order_id: int) -> HttpResponse:
     """Put what an order of one's own held into the cart."""
     orders = Order.objects.of(request.user).with_lines()
@@ -156,6 +180,7 @@ def _show_order(
     token = _SHARED.sign(str(order.pk))
     context = {
         **_progress(order),
+        "can_change": order.is_changeable_by(request.user),
         "can_cancel": Status.CANCELLED in targets,
         "is_mine": order.customer_id == request.user.pk,
         "share_url": request.build_absolute_uri(reverse("track", args=[token])),
