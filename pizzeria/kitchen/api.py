@@ -16,6 +16,7 @@ from pizzeria.fields import WholeNumberField, WordField
 from pizzeria.kitchen import services
 from pizzeria.kitchen.board import average_wait, board, orders_at
 from pizzeria.kitchen.forms import KITCHEN_STEPS, StationForm
+from pizzeria.kitchen.hours import hours_of_today
 from pizzeria.kitchen.models import MAX_CAPACITY
 from pizzeria.menu.models import Category
 from pizzeria.orders.api import OrderSerializer, person_of
@@ -109,6 +110,30 @@ class KitchenStatus(APIView):
                 "to_make": shown["all_day"],
             }
         )
+
+
+class KitchenHourSerializer(serializers.Serializer[Any]):
+    begins_at = serializers.DateTimeField()
+    orders = serializers.IntegerField(help_text="Without cancelled ones.")
+    pizzas = serializers.IntegerField()
+    average_minutes = serializers.FloatField(
+        allow_null=True, help_text="From placed to ready, of those that are."
+    )
+
+
+class KitchenHours(APIView):
+    permission_classes = [IsAuthenticated, MayCook]
+
+    @extend_schema(
+        tags=["kitchen"],
+        operation_id="kitchen_hours",
+        summary="What was ordered today, hour by hour",
+        responses={200: KitchenHourSerializer(many=True), **_NOT_IN},
+    )
+    def get(self, request: Request) -> Response:
+        """Only hours that had an order, in the restaurant's time zone."""
+        hours = hours_of_today(now=timezone.now())
+        return Response(KitchenHourSerializer(hours, many=True).data)
 
 
 class KitchenCapacity(APIView):

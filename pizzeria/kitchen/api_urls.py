@@ -7,6 +7,7 @@ urlpatterns = [
     path(
         "kitchen/capacity/", api.KitchenCapacity.as_view(), name="api_kitchen_capacity"
     ),
+    path("kitchen/hours/", api.KitchenHours.as_view(), name="api_kitchen_hours"),
     path("kitchen/orders/", api.KitchenOrders.as_view(), name="api_kitchen_orders"),
     path(
         "kitchen/orders/<int:order_id>/status/",

@@ -1,5 +1,6 @@
 """What hangs over the oven: the orders of each stage, oldest first."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,6 +70,12 @@ def orders_at(station: str) -> OrderQuerySet:
     return orders.filter(Exists(_lines(station).filter(order=OuterRef("pk"))))
 
 
+def waiting() -> list[Order]:
+    """What waits for the oven, whole and oldest first."""
+    orders = Order.objects.filter(status=Status.CONFIRMED).with_lines()
+    return list(orders.order_by("placed_at", "id")[:TICKETS_PER_STAGE])
+
+
 def age_of(minutes: int) -> str:
     """Say how urgent an order of this age is."""
     if minutes >= settings.KITCHEN_LATE_MINUTES:
@@ -110,6 +117,7 @@ def _column(
         if station:
             order.elsewhere = vars(order)["pizzas_in_all"] - order.pizza_count
         order.age_minutes = int((now - order.placed_at).total_seconds() // 60)
+        order.due_minutes = _due_minutes(order, now)
         order.age = "done" if stage is Status.READY else age_of(order.age_minutes)
         order.next_status = next_on_main_path(
             stage, permission=COOK, fulfilment=Fulfilment(order.fulfilment)
@@ -120,6 +128,13 @@ def _column(
         "orders": shown,
         "count": counts[stage],
     }
+
+
+def _due_minutes(order: Order, now: datetime) -> int | None:
+    """Count down to the time that was promised, and on beyond it; None without one."""
+    if order.promised_at is None:
+        return None
+    return math.floor((order.promised_at - now).total_seconds() / 60)
 
 
 def _first_to_see(orders: QuerySet[Order], stage: Status) -> QuerySet[Order]:

@@ -1,16 +1,19 @@
 from typing import Any
 
 from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from pizzeria.access import SignedInRequest, login_required
 from pizzeria.boards import Board
 from pizzeria.kitchen import services
-from pizzeria.kitchen.board import board
+from pizzeria.kitchen.board import board, waiting
 from pizzeria.kitchen.forms import AdvanceForm, CapacityForm, TickForm
+from pizzeria.kitchen.hours import hours_of_today
 from pizzeria.kitchen.models import MAX_CAPACITY
 from pizzeria.menu.models import Category
+from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
 from pizzeria.roles import COOK, OVERSEE
@@ -38,6 +41,36 @@ _BOARD = Board(
 def kitchen_board(request: SignedInRequest) -> HttpResponse:
     """Show what waits, what cooks and what is ready."""
     return _BOARD.show(request)
+
+
+@require_safe
+@login_required(permission=COOK)
+def kitchen_hours(request: SignedInRequest) -> HttpResponse:
+    """Show what was ordered today, hour by hour."""
+    now = timezone.now()
+    hours = hours_of_today(now=now)
+    context = {
+        "hours": hours,
+        "orders": sum(hour.orders for hour in hours),
+        "pizzas": sum(hour.pizzas for hour in hours),
+        "now": now,
+    }
+    return render(request, "kitchen/kitchen_hours.html", context)
+
+
+@require_safe
+@login_required(permission=COOK)
+def kitchen_tickets(request: SignedInRequest) -> HttpResponse:
+    """Show the tickets of all orders that wait for the oven, to be printed."""
+    return render(request, "kitchen/kitchen_tickets.html", {"tickets": waiting()})
+
+
+@require_safe
+@login_required(permission=COOK)
+def kitchen_ticket(request: SignedInRequest, order_id: int) -> HttpResponse:
+    """Show one order's ticket, to be printed."""
+    order = get_object_or_404(Order.objects.with_lines(), pk=order_id)
+    return render(request, "kitchen/kitchen_tickets.html", {"tickets": [order]})
 
 
 @require_POST

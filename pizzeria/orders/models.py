@@ -155,6 +155,7 @@ class Order(models.Model):
     # What a board says of it; `kitchen.board` sets them for the moment it shows.
     age_minutes: int
     age: str
+    due_minutes: int | None
     next_status: Status | None
     elsewhere: int
 
@@ -246,6 +247,15 @@ class Order(models.Model):
             self.allows(step) and self.is_in_time(step, now=now)
             for step in steps_from(Status(self.status))
         )
+
+    @property
+    def due_in_words(self) -> str:
+        """How long there is until the promised time, as a board says it."""
+        if self.due_minutes is None:
+            return ""
+        if self.due_minutes < 0:
+            return f"{-self.due_minutes} min over"
+        return f"due in {self.due_minutes} min"
 
     @property
     def is_pickup(self) -> bool:

@@ -60,6 +60,10 @@ PAGES = [
         "account-sessions", "account/sessions.html", "/account/sessions/", CUSTOMER
     ),
     ShopPage("kitchen", "kitchen/kitchen_board.html", "/kitchen/", CHEF),
+    ShopPage("kitchen-hours", "kitchen/kitchen_hours.html", "/kitchen/hours/", CHEF),
+    ShopPage(
+        "kitchen-tickets", "kitchen/kitchen_tickets.html", "/kitchen/tickets/", CHEF
+    ),
     ShopPage("kitchen-of-manager", "kitchen/kitchen_board.html", "/kitchen/", MANAGER),
     ShopPage("delivery", "delivery/delivery_board.html", "/delivery/", DRIVER),
     ShopPage(

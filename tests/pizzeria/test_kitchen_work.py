@@ -90,9 +90,9 @@ class TestStations:
     def test_cost_as_many_queries_as_whole_orders(
         self, meat, django_assert_num_queries
     ):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             board(now=FRIDAY_EVENING)
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             board(now=FRIDAY_EVENING, station="meat")
 
     def test_are_asked_for_in_the_api(self, api_of, luigi, meat, order_of, toad):
