@@ -22,6 +22,11 @@ NOTHING_HERE = "There is nothing at this address."
 NOT_ALLOWED = "You may not do this."
 
 
+class LoginTooOld(exceptions.PermissionDenied):
+    default_code = "recent_login_required"
+    default_detail = "This asks for a recent login. Log in once more, and do it again."
+
+
 class ErrorSerializer(serializers.Serializer[Any]):
     """What every refused request answers."""
 

@@ -10,6 +10,8 @@ PizzeriaError
 +- OrderRefused          what is in the cart cannot be ordered
 |  +- EmptyOrder
 |  +- KeyReused          the idempotency key names another order
+|  +- VoucherRefused     the code in the cart does not hold
+|  +- RefundRefused      more is to be given back than was paid
 |  +- NotServed          the restaurant does not take such an order
 |     +- BelowMinimum
 |     +- DeliveryTooFar
@@ -133,6 +135,16 @@ class VoucherRefused(OrderRefused):
     @classmethod
     def unknown(cls, code: str) -> "VoucherRefused":
         return cls("voucher_unknown", f"There is no voucher “{code[:30]}”.")
+
+
+class RefundRefused(OrderRefused):
+    code = "refund_refused"
+
+    def __init__(self, *, most: Decimal) -> None:
+        super().__init__(
+            f"Between $0.01 and ${most} can be given back for this order.",
+            most=str(most),
+        )
 
 
 class NotServed(OrderRefused):

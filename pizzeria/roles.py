@@ -15,6 +15,7 @@ CANCEL = "orders.cancel"
 VIEW_FIGURES = "management.view_figures"
 # Steps in where a cook or a driver may not: late cancellations, others' tours.
 OVERSEE = "orders.oversee"
+REFUND = "orders.refund"
 SEND_EVENTS = "events.receive"
 ADD_TO_MENU = "menu.add_pizza"
 CHANGE_MENU = "menu.change_pizza"
@@ -31,6 +32,7 @@ GROUP_PERMISSIONS: dict[str, frozenset[str]] = {
             DELIVER,
             CANCEL,
             OVERSEE,
+            REFUND,
             SEND_EVENTS,
             VIEW_FIGURES,
             "orders.view_order",

@@ -7,12 +7,11 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import generics, serializers
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pizzeria.api_errors import documented
+from pizzeria.api_errors import LoginTooOld, documented
 from pizzeria.customers import services
 from pizzeria.customers.knowledge import Statistics, everything_about, statistics_of
 from pizzeria.customers.models import (
@@ -41,11 +40,6 @@ _NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _WRONG = documented(HTTPStatus.BAD_REQUEST)
 _NOT_FOUND = documented(HTTPStatus.NOT_FOUND)
 _CONFLICT = documented(HTTPStatus.CONFLICT)
-
-
-class LoginTooOld(PermissionDenied):
-    default_code = "recent_login_required"
-    default_detail = "This asks for a recent login. Log in once more, and do it again."
 
 
 class ProfileSerializer(serializers.Serializer[CustomerProfile]):

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, DecimalField, F, Q, Sum
+from django.db.models.functions import Coalesce
 
 from pizzeria.customers.models import profile_of
 from pizzeria.customers.services import fields_of
@@ -33,7 +34,12 @@ def statistics_of(user: User) -> Statistics:
         orders=Count("pk"),
         delivered=Count("pk", filter=is_delivered),
         cancelled=Count("pk", filter=Q(status=Status.CANCELLED)),
-        spent=Sum("total_amount", filter=is_delivered, default=Decimal("0.00")),
+        spent=Sum(
+            F("total_amount") - Coalesce("refunded_amount", Decimal(0)),
+            filter=is_delivered,
+            default=Decimal("0.00"),
+            output_field=DecimalField(max_digits=14, decimal_places=2),
+        ),
     )
     favourite = (
         OrderLine.objects.filter(order__customer=user)
@@ -92,6 +98,7 @@ _PLAIN = (
     "allergies",
     "cancel_reason",
     "return_reason",
+    "refund_reason",
 )
 _TIMES = (
     "placed_at",
@@ -103,6 +110,7 @@ _TIMES = (
     "returned_at",
     "delivered_at",
     "cancelled_at",
+    "refunded_at",
 )
 
 
@@ -112,6 +120,7 @@ def _order(order: Order) -> dict[str, Any]:
         "total_amount": str(order.total_amount),
         "discount_amount": str(order.discount_amount),
         "vat_percent": str(order.vat_percent),
+        "refunded_amount": str(order.refunded_amount or "0.00"),
         **{name: getattr(order, name) for name in _PLAIN},
         **{name: _said(getattr(order, name)) for name in _TIMES},
         "lines": [

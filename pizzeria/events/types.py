@@ -23,6 +23,7 @@ class EventType(StrEnum):
     ORDER_DELIVERED = "order.delivered.v1"
     ORDER_DELIVERY_UNDONE = "order.delivery.undone.v1"
     ORDER_CANCELLED = "order.cancelled.v1"
+    ORDER_REFUNDED = "order.refunded.v1"
 
     CUSTOMER_REGISTERED = "customer.registered.v1"
     CUSTOMER_PROFILE_CREATED = "customer.profile.created.v1"

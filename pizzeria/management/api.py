@@ -37,7 +37,12 @@ class NumbersSerializer(serializers.Serializer[Any]):
     orders = serializers.IntegerField()
     cancelled = serializers.IntegerField()
     delivered = serializers.IntegerField()
-    revenue = serializers.DecimalField(14, 2)
+    revenue = serializers.DecimalField(14, 2, help_text="What was paid.")
+    discounts = serializers.DecimalField(14, 2, help_text="By vouchers.")
+    refunds = serializers.IntegerField(
+        help_text="Recorded in that time, whenever it was ordered; in analytics."
+    )
+    refunded = serializers.DecimalField(14, 2, help_text="Not taken off the revenue.")
     average_value = serializers.DecimalField(14, 2)
     average_minutes = serializers.FloatField(allow_null=True)
     on_time_share = serializers.FloatField(allow_null=True)

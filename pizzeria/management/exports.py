@@ -11,7 +11,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def sales_csv(report: dict[str, Any]) -> str:
     rows: list[Iterable[Any]] = [
-        ("from", "orders", "revenue", "average value", "delivered", "cancelled")
+        (
+            "from",
+            "orders",
+            "revenue",
+            "average value",
+            "delivered",
+            "cancelled",
+            "discounts",
+            "refunds",
+            "refunded",
+        )
     ]
     for span in report["series"]:
         n = span["numbers"]
@@ -23,6 +33,9 @@ def sales_csv(report: dict[str, Any]) -> str:
                 round(n.average_value, 2),
                 n.delivered,
                 n.cancelled,
+                n.discounts,
+                n.refunds,
+                n.refunded,
             )
         )
     return _written(rows)

@@ -108,6 +108,8 @@ def analytics(period: Period, *, grouping: str) -> dict[str, Any]:
     """Say how sales went over a period, and beside the one before it."""
     books = Books.as_they_are()
     by_day = count(Kind.DAY, period, DAY, books=books)
+    for day, given_back in count(Kind.REFUND, period, DAY, books=books).items():
+        by_day[day] = by_day.get(day, _NEVER) + given_back
     total = sum(by_day.values(), Numbers())
     before = _only(count(Kind.DAY, period.before, books=books))
     pizzas = _ranked(count(Kind.PIZZA, period, KEY, books=books))

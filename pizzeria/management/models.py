@@ -33,6 +33,7 @@ class Kind(models.TextChoices):
     PIZZA = "pizza", "A pizza's name"
     COOK = "cook", "A cook's user id"
     DRIVER = "driver", "A driver's user id"
+    REFUND = "refund", "What was given back on that day, whenever it was ordered"
 
 
 class Tally(models.Model):
@@ -51,6 +52,11 @@ class Tally(models.Model):
     delivered = models.PositiveIntegerField(default=0)
     pizzas = models.PositiveIntegerField(default=0)
     revenue = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+    discounts = models.DecimalField(
+        max_digits=14, decimal_places=2, default=0, help_text="By vouchers."
+    )
+    refunds = models.PositiveIntegerField(default=0)
+    refunded = models.DecimalField(max_digits=14, decimal_places=2, default=0)
     timed = models.PositiveIntegerField(default=0, help_text="Orders with `seconds`.")
     seconds = models.PositiveBigIntegerField(default=0, help_text="Of all of those.")
     late = models.PositiveIntegerField(default=0)

@@ -41,6 +41,11 @@ class Numbers:
     delivered: int = 0
     pizzas: int = 0
     revenue: Decimal = field(default_factory=lambda: Decimal("0.00"))
+    # Taken off the revenue already.
+    discounts: Decimal = field(default_factory=lambda: Decimal("0.00"))
+    # Not taken off: it is given back on another day, and counted on that.
+    refunds: int = 0
+    refunded: Decimal = field(default_factory=lambda: Decimal("0.00"))
     timed: int = 0
     seconds: int = 0
     late: int = 0
@@ -177,6 +182,7 @@ _OF_ALL = {
     "cancelled": Count("pk", filter=~_SOLD),
     "delivered": Count("pk", filter=Q(status=Status.DELIVERED)),
     "revenue": Sum("total_amount", filter=_SOLD),
+    "discounts": Sum("discount_amount", filter=_SOLD),
 }
 _OF_A_PERSON = {"orders": Count("pk"), "revenue": Sum("total_amount")}
 
@@ -237,5 +243,11 @@ _COUNTED = {
             seconds=_time("delivering_at", "delivered_at"),
             late=Count("pk", filter=Q(delivered_at__gt=F("promised_at"))),
         ),
+    ),
+    Kind.REFUND: _Counted(
+        lambda: Order.objects.filter(refunded_at__isnull=False),
+        lambda zone: Value(""),
+        _counts(refunds=Count("pk"), refunded=Sum("refunded_amount")),
+        placed_at="refunded_at",
     ),
 }

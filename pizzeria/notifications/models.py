@@ -14,6 +14,7 @@ class Kind(models.TextChoices):
     RETURNED = "order_returned", "Brought back"
     DELIVERED = "order_delivered", "Delivered"
     CANCELLED = "order_cancelled", "Cancelled"
+    REFUNDED = "order_refunded", "Money given back"
     GENERAL = "general", "General"
 
 

@@ -24,7 +24,8 @@ def notify(event: Event, **_: object) -> None:
     order, words = event.about, _WORDS.get(event.type)
     if words is None or not isinstance(order, Order) or order.customer_id is None:
         return
-    if order.cancelled_by_id == order.customer_id:
+    was_theirs = order.cancelled_by_id == order.customer_id
+    if event.type is EventType.ORDER_CANCELLED and was_theirs:
         return
     kind, title, message = words(order)
     notification = Notification.objects.create(
@@ -165,6 +166,14 @@ def _cancelled(order: Order) -> tuple[Kind, str, str]:
     )
 
 
+def _refunded(order: Order) -> tuple[Kind, str, str]:
+    return (
+        Kind.REFUNDED,
+        f"Money back for order {order.pk}",
+        f"You get ${order.refunded_amount:.2f} back. The reason: {order.refund_reason}",
+    )
+
+
 _WORDS: dict[EventType, _Words] = {
     EventType.ORDER_COOKING_STARTED: _cooking,
     EventType.ORDER_READY: _ready,
@@ -173,4 +182,5 @@ _WORDS: dict[EventType, _Words] = {
     EventType.ORDER_DELIVERED: _delivered,
     EventType.ORDER_DELIVERY_UNDONE: _undone,
     EventType.ORDER_CANCELLED: _cancelled,
+    EventType.ORDER_REFUNDED: _refunded,
 }

@@ -124,6 +124,15 @@ def _cancelled(order: Order, actor: User, now: datetime) -> _Data:
     return {"cancelled_time": now, "reason": order.cancel_reason, **_by(actor)}
 
 
+def _refunded(order: Order, actor: User, now: datetime) -> _Data:
+    return {
+        "refunded_time": now,
+        "amount": order.refunded_amount,
+        "reason": order.refund_reason,
+        **_by(actor),
+    }
+
+
 _DATA: dict[EventType, Callable[[Order, User, datetime], _Data]] = {
     EventType.ORDER_CREATED: _created,
     EventType.ORDER_CONFIRMED: _confirmed,
@@ -136,4 +145,5 @@ _DATA: dict[EventType, Callable[[Order, User, datetime], _Data]] = {
     EventType.ORDER_DELIVERED: _delivered,
     EventType.ORDER_DELIVERY_UNDONE: _undone,
     EventType.ORDER_CANCELLED: _cancelled,
+    EventType.ORDER_REFUNDED: _refunded,
 }

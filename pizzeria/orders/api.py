@@ -15,16 +15,19 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 from rest_framework import generics, serializers
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from pizzeria.api_errors import documented
+from pizzeria.access import Permitted
+from pizzeria.api_errors import LoginTooOld, documented
 from pizzeria.cart.api import CartSerializer
 from pizzeria.cart.cart import Cart
 from pizzeria.etags import IF_NONE_MATCH, NOT_MODIFIED, unless_unchanged
 from pizzeria.exceptions import StatusConflict
 from pizzeria.fields import WholeNumberField, WordField
+from pizzeria.menu.pricing import CENT
 from pizzeria.orders.contact import (
     MAX_ADDRESS_LENGTH,
     MAX_ALLERGY_LENGTH,
@@ -44,10 +47,12 @@ from pizzeria.orders.models import (
     OrderQuerySet,
 )
 from pizzeria.orders.ordering import order_cart, reorder, take_back
-from pizzeria.orders.services import move_order
+from pizzeria.orders.services import move_order, refund_order
 from pizzeria.orders.transitions import Fulfilment, Status
 from pizzeria.people import person_of
 from pizzeria.queries import read_query
+from pizzeria.recent_login import is_login_recent
+from pizzeria.roles import REFUND
 from pizzeria.text import refuse_control_characters
 
 
@@ -115,6 +120,9 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
             "delivered_at",
             "cancelled_at",
             "cancel_reason",
+            "refunded_at",
+            "refunded_amount",
+            "refund_reason",
         ]
         read_only_fields = fields
 
@@ -386,6 +394,56 @@ class CancelOrder(APIView):
                 order=now_there.pk,
                 status=now_there.status,
             ) from error
+        shown = OneOrderSerializer(order, context={"request": request})
+        return Response(shown.data)
+
+
+class RefundSerializer(serializers.Serializer[Any]):
+    """How much was given back, and why; the customer reads it."""
+
+    amount = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=CENT)
+    reason = serializers.CharField(
+        max_length=MAX_REASON_LENGTH, validators=[refuse_control_characters]
+    )
+
+
+class MayRefund(Permitted):
+    needs = REFUND
+
+
+class RefundOrder(APIView):
+    """Where it is recorded that money was given back."""
+
+    permission_classes = [IsAuthenticated, MayRefund]
+
+    @extend_schema(
+        tags=["orders"],
+        operation_id="orders_refund",
+        summary="Record that money was given back",
+        request=RefundSerializer,
+        responses={
+            200: OneOrderSerializer,
+            **documented(
+                HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
+            ),
+            **_NOT_IN,
+        },
+    )
+    def post(self, request: Request, order_id: int) -> Response:
+        """Once, for an order that is over. Asks for a recent login."""
+        if not is_login_recent(request):
+            raise LoginTooOld
+        told = RefundSerializer(data=request.data)
+        told.is_valid(raise_exception=True)
+        try:
+            order = refund_order(
+                order_id=order_id,
+                **told.validated_data,
+                actor=person_of(request),
+                now=timezone.now(),
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
         shown = OneOrderSerializer(order, context={"request": request})
         return Response(shown.data)
 

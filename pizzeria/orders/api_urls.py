@@ -16,6 +16,11 @@ urlpatterns = [
         name="api_order_change",
     ),
     path(
+        "orders/<int:order_id>/refund/",
+        api.RefundOrder.as_view(),
+        name="api_order_refund",
+    ),
+    path(
         "orders/<int:order_id>/again/", api.OrderAgain.as_view(), name="api_order_again"
     ),
 ]

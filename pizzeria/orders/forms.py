@@ -6,6 +6,7 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils import timezone
 
+from pizzeria.menu.pricing import CENT
 from pizzeria.orders.contact import (
     MAX_ADDRESS_LENGTH,
     MAX_ALLERGY_LENGTH,
@@ -161,6 +162,20 @@ class ReasonForm(forms.Form):
         required=False,
         max_length=MAX_REASON_LENGTH,
         validators=[refuse_control_characters],
+    )
+
+
+class RefundForm(forms.Form):
+    """How much is given back, and why."""
+
+    amount = forms.DecimalField(
+        label="How much", max_digits=12, decimal_places=2, min_value=CENT
+    )
+    reason = forms.CharField(
+        label="Why",
+        max_length=MAX_REASON_LENGTH,
+        validators=[refuse_control_characters],
+        help_text="The customer reads it.",
     )
 
 

@@ -146,6 +146,16 @@ class Order(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
 
+    # Payment is recorded here and happens elsewhere; so does giving it back.
+    refunded_amount = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, blank=True
+    )
+    refunded_at = models.DateTimeField(null=True, blank=True)
+    refund_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
+    refunded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+
     # What the caller named this request, so that a repeated one orders once.
     idempotency_key = models.CharField(max_length=64, blank=True, editable=False)
     request_digest = models.CharField(max_length=64, blank=True, editable=False)
@@ -166,6 +176,7 @@ class Order(models.Model):
             ("deliver", "Can take orders to people"),
             ("cancel", "Can cancel anybody's order"),
             ("oversee", "Can cancel late and step in for a driver"),
+            ("refund", "Can give money back"),
         ]
         indexes = [
             models.Index(
@@ -174,6 +185,11 @@ class Order(models.Model):
             models.Index(fields=["status", "placed_at"], name="order_board"),
             models.Index(fields=["driver", "status"], name="order_tour"),
             models.Index(fields=["placed_at"], name="order_placed"),
+            models.Index(
+                fields=["refunded_at"],
+                name="order_refunded",
+                condition=models.Q(refunded_at__isnull=False),
+            ),
             # All that "who ordered most" asks, so that no order itself is read.
             models.Index(
                 fields=["placed_at", "customer", "total_amount"],
@@ -184,6 +200,17 @@ class Order(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(status__in=Status.values), name="order_status_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(refunded_amount=None, refunded_at=None)
+                | models.Q(
+                    # An unknown amount would pass the next two.
+                    refunded_amount__isnull=False,
+                    refunded_amount__gt=0,
+                    refunded_amount__lte=models.F("total_amount"),
+                    refunded_at__isnull=False,
+                ),
+                name="order_refund_sensible",
             ),
             models.CheckConstraint(
                 condition=models.Q(total_amount__gt=0), name="order_total_positive"
@@ -279,6 +306,12 @@ class Order(models.Model):
             and self.lets(actor, step)
         ]
 
+    @property
+    def is_refundable(self) -> bool:
+        """Whether money can be given back for it: it is over, and none was yet."""
+        over = {Status.DELIVERED, Status.CANCELLED}
+        return self.refunded_at is None and self.status in over
+
     def is_changeable_by(self, person: User) -> bool:
         """Whether it is this person's, and they may still take it back."""
         step = find_step(Status(self.status), Status.CANCELLED)
@@ -295,6 +328,8 @@ class Order(models.Model):
             return True
         # Nobody knows any more where the order of an erased customer was to go.
         if self.customer_id is None or self.delivered_at is None:
+            return False
+        if self.refunded_at is not None:
             return False
         return now - self.delivered_at <= step.within
 

@@ -21,6 +21,7 @@ from pizzeria.exceptions import (
     OutOfSeason,
     PizzaSoldOut,
     PriceChanged,
+    RefundRefused,
     StatusConflict,
 )
 from pizzeria.kitchen import capacity
@@ -31,6 +32,7 @@ from pizzeria.orders.estimates import promise
 from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderLine, full_name
 from pizzeria.orders.transitions import UNDO_WITHIN, Status, Step, find_step
 from pizzeria.restaurant import services as restaurant
+from pizzeria.roles import REFUND
 from pizzeria.transactions import in_one_transaction
 from pizzeria.vouchers.services import take_voucher
 
@@ -155,6 +157,44 @@ def move_order(
         capacity.take_a_place()
     _take(step, order, actor, now, reason)
     announce(order, step.event, actor=actor, now=now)
+    return order
+
+
+@in_one_transaction
+def refund_order(
+    *, order_id: int, amount: Decimal, reason: str, actor: User, now: datetime
+) -> Order:
+    """
+    Record that money was given back for an order that is over; once.
+
+    :raises Order.DoesNotExist: if there is no such order
+    :raises PermissionDenied: if the actor gives no money back
+    :raises StatusConflict: if it is not over, or was refunded before
+    :raises RefundRefused: if that is nothing, or more than was paid
+    """
+    if not actor.has_perm(REFUND):
+        raise PermissionDenied
+    order = Order.objects.select_for_update().get(pk=order_id)
+    if not order.is_refundable:
+        state = "refunded already" if order.refunded_at else order.stage_label.lower()
+        raise StatusConflict(
+            f"Order {order.pk} is {state}: money is given back once, for an order "
+            "that was delivered or cancelled.",
+            order=order.pk,
+            status=order.status,
+        )
+    if not 0 < amount <= order.total_amount:
+        raise RefundRefused(most=order.total_amount)
+    changes = {
+        "refunded_amount": amount,
+        "refund_reason": reason[:MAX_REASON_LENGTH],
+        "refunded_at": now,
+        "refunded_by": actor,
+    }
+    for field, value in changes.items():
+        setattr(order, field, value)
+    order.save(update_fields=changes)
+    announce(order, "order.refunded", actor=actor, now=now)
     return order
 
 

@@ -28,17 +28,26 @@ from pizzeria.exceptions import (
     NotServed,
     PizzaSoldOut,
     PizzeriaError,
+    RefundRefused,
     VoucherRefused,
 )
 from pizzeria.orders.contact import PaymentMethod
 from pizzeria.orders.estimates import earliest_times, estimate
-from pizzeria.orders.forms import CheckoutForm, OrderFilter, ReasonForm, new_key
+from pizzeria.orders.forms import (
+    CheckoutForm,
+    OrderFilter,
+    ReasonForm,
+    RefundForm,
+    new_key,
+)
 from pizzeria.orders.models import Order
 from pizzeria.orders.ordering import last_order, order_cart, reorder, take_back
-from pizzeria.orders.services import move_order
+from pizzeria.orders.services import move_order, refund_order
 from pizzeria.orders.timeline import timeline_of
 from pizzeria.orders.transitions import Fulfilment, Status
+from pizzeria.recent_login import recent_login_required
 from pizzeria.restaurant.models import Restaurant
+from pizzeria.roles import REFUND
 
 ORDERS_PER_PAGE = 20
 _SHARED = signing.Signer(salt="pizzeria.orders.track")
@@ -145,6 +154,33 @@ def order_again(request: SignedInRequest, order_id: int) -> HttpResponse:
     return _see_other("cart")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required(permission=REFUND)
+@recent_login_required
+def order_refund(request: SignedInRequest, order_id: int) -> HttpResponse:
+    """Ask how much was given back for an order, and record it."""
+    order = get_object_or_404(Order, pk=order_id)
+    data = request.POST if request.method == "POST" else None
+    form = RefundForm(data, initial={"amount": order.total_amount})
+    status = HTTPStatus.BAD_REQUEST if form.is_bound else HTTPStatus.OK
+    if form.is_valid():
+        try:
+            refund_order(
+                order_id=order_id,
+                **form.cleaned_data,
+                actor=request.user,
+                now=timezone.now(),
+            )
+        except (Conflict, RefundRefused) as refusal:
+            form.add_error(None, refusal.message)
+            status = status_of(refusal)
+        else:
+            messages.success(request, f"Recorded for order {order_id}.")
+            return _see_other(order.get_absolute_url())
+    context = {"order": order, "form": form}
+    return render(request, "orders/refund.html", context, status=status)
+
+
 @require_safe
 @vary_on_headers("HX-Request")
 def track(request: HtmxRequest, token: str) -> HttpResponse:
@@ -181,6 +217,7 @@ def _show_order(
     context = {
         **_progress(order),
         "can_change": order.is_changeable_by(request.user),
+        "can_refund": order.is_refundable and request.user.has_perm(REFUND),
         "can_cancel": Status.CANCELLED in targets,
         "is_mine": order.customer_id == request.user.pk,
         "share_url": request.build_absolute_uri(reverse("track", args=[token])),

@@ -101,6 +101,7 @@ PAGES = [
         "/management/vouchers/{voucher}/",
         MANAGER,
     ),
+    ShopPage("refund", "orders/refund.html", "/orders/{eaten}/refund/", MANAGER),
     ShopPage("staff-logins", "account/staff.html", "/account/staff/", MANAGER),
     ShopPage("error-403", "403.html", "/kitchen/", CUSTOMER, status=403),
     ShopPage("error-404", "404.html", "/calzone/", status=404),

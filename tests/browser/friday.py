@@ -214,6 +214,7 @@ def make() -> dict[str, object]:
         },
         "values": {
             "order": shown.pk,
+            "eaten": eaten.pk,
             "pickup": picked_up.pk,
             "pizza": pizzas["Hawaiian"].pk,
             "address": home.pk,

@@ -16,7 +16,7 @@ from pizzeria.kitchen import services as kitchen
 from pizzeria.menu import services as menu_services
 from pizzeria.notifications import services as notifications
 from pizzeria.notifications.models import Notification
-from pizzeria.orders.services import move_order
+from pizzeria.orders.services import move_order, refund_order
 from pizzeria.orders.transitions import Status
 from pizzeria.restaurant import services as restaurant
 from pizzeria.vouchers.services import save_voucher
@@ -59,6 +59,13 @@ def everything(order_of, browser_of, peach, luigi, yoshi, daisy):
     _move(cancelled, luigi, Status.CANCELLED)
     kitchen.take_note_of_cancellation(
         order_id=cancelled.pk, actor=luigi, now=FRIDAY_EVENING
+    )
+    refund_order(
+        order_id=cancelled.pk,
+        amount=Decimal(1),
+        reason="Sorry",
+        actor=daisy,
+        now=FRIDAY_EVENING,
     )
     kitchen.set_capacity(capacity=7, actor=daisy, now=FRIDAY_EVENING)
     _the_menu_changes(daisy)
