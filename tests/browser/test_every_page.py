@@ -38,7 +38,7 @@ IS_QUIET = """
   () => !document.querySelector(".htmx-request")
     && document.getAnimations().every((one) => !(one instanceof CSSTransition))
 """
-MOST_BYTES_OF_PICTURES = 3_500_000
+MOST_BYTES_OF_PICTURES = 4_000_000
 ADD_UP_SHIFTS = """
   window.shifted = 0;
   new PerformanceObserver((list) => {
