@@ -4,7 +4,7 @@ from django.utils.csp import CSP
 from django.views.decorators.csp import csp_override
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from mario import health, metrics
+from mario import health, metrics, offline
 from mario.settings.security import SECURE_CSP
 
 handler400 = "mario.errors.bad_request"
@@ -30,6 +30,8 @@ urlpatterns = [
     path("api/docs/", csp_override(DOCS_CSP)(_api_docs), name="api_docs"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("admin/", admin.site.urls),
+    path("offline/", offline.offline, name="offline"),
+    path("service-worker.js", offline.service_worker, name="service_worker"),
     path("health", health.health, name="health"),
     path("ready", health.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),

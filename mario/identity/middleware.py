@@ -21,7 +21,7 @@ from sessions_backend.middleware import attach
 _FORMER_USER = "_former_user_id"
 # Pages that are worth something without a session: shown as to a visitor while the
 # session, or its login, cannot be known.
-PUBLIC_PAGES = frozenset({"home", "menu", "menu_pizza"})
+PUBLIC_PAGES = frozenset({"home", "menu", "menu_pizza", "offline", "service_worker"})
 
 
 class LoginMiddleware:

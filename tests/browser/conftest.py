@@ -37,6 +37,8 @@ class Window:
 
     def __init__(self, browser, url: str, **options) -> None:
         self.url = url
+        # Playwright does not see what goes through a worker.
+        options.setdefault("service_workers", "block")
         self.context = browser.new_context(base_url=url, **options)
         self.context.set_default_timeout(15_000)
         self.page = self.context.new_page()
@@ -46,7 +48,8 @@ class Window:
 
     def _listen(self, message) -> None:
         # What the Content Security Policy refuses is reported here, too.
-        if message.type in {"error", "warning"}:
+        is_ours = "Service Worker registration blocked" not in message.text
+        if message.type in {"error", "warning"} and is_ours:
             self.complaints.append(message.text)
 
     def log_in(self, person: User) -> None:

@@ -39,6 +39,8 @@ class Friday:
 
     def window(self, person: str | None, **options: Any) -> BrowserContext:
         """Open a fresh browser, as of somebody who comes for the first time."""
+        # Playwright does not see what goes through a worker.
+        options.setdefault("service_workers", "block")
         context = self.browser.new_context(base_url=self.shop.url, **options)
         context.set_default_timeout(PATIENCE_MS)
         for name, value in self._cookies_of(person).items():

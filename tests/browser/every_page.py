@@ -104,6 +104,7 @@ PAGES = [
     ShopPage("refund", "orders/refund.html", "/orders/{eaten}/refund/", MANAGER),
     ShopPage("staff-logins", "account/staff.html", "/account/staff/", MANAGER),
     ShopPage("error-403", "403.html", "/kitchen/", CUSTOMER, status=403),
+    ShopPage("offline", "offline.html", "/offline/"),
     ShopPage("error-404", "404.html", "/calzone/", status=404),
 ]
 SENT = [

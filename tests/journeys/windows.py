@@ -16,6 +16,8 @@ class Window:
     """Somebody's browser window, with everything that its console complained of."""
 
     def __init__(self, browser: Browser, shop: Shop, **options: Any) -> None:
+        # Playwright does not see what goes through a worker.
+        options.setdefault("service_workers", "block")
         self.context = browser.new_context(base_url=shop.url, **options)
         self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()

@@ -43,8 +43,9 @@ INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 FILES = {("/static/pizzeria/css/boards.css", "file"), ("/static/none.css", "no file")}
 # The same for everybody, and no secret.
 PUBLIC = {"health", "ready", "metrics", "file"}
-# Pages that ask for no login: the API's documentation, a frame's, the last one.
-WITHOUT_WAY_OUT = {"api_docs", "front_channel_logout", "logged_out"}
+# Pages that ask for no login: the API's documentation, a frame's, the last one, and
+# the one that is the same for everybody.
+WITHOUT_WAY_OUT = {"api_docs", "offline", "front_channel_logout", "logged_out"}
 METHODS = ("GET", "POST")
 # Where a browser keeps what it is given: cookies with a reason to be read by a page.
 READABLE_COOKIES = {"csrftoken"}

@@ -264,6 +264,8 @@
     });
   }
 
+  // The page for when the shop cannot be reached; without it all else goes on.
+  navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
   startDishes();
   nameTickets();
   startForms();
