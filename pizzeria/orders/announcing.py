@@ -18,7 +18,7 @@ from pizzeria.orders.models import Order, full_name
 type _Data = dict[str, Any]
 
 
-def announce(order: Order, event: str, *, actor: User, now: datetime) -> None:
+def announce(order: Order, event: str, *, actor: User | None, now: datetime) -> None:
     """Record the event of a step, and those that come with it."""
     event_type = EventType(f"{event}.v1")
     told = [(event_type, _DATA[event_type](order, actor, now))]
@@ -66,11 +66,14 @@ def _lines(order: Order) -> list[_Data]:
     ]
 
 
-def _by(actor: User) -> _Data:
+def _by(actor: User | None) -> _Data:
+    if actor is None:
+        # The clock did it.
+        return {"user_id": "", "user_name": ""}
     return {"user_id": str(actor.pk), "user_name": full_name(actor)}
 
 
-def _created(order: Order, actor: User, now: datetime) -> _Data:
+def _created(order: Order, actor: User | None, now: datetime) -> _Data:
     return {
         "customer_id": str(order.customer_id),
         "order_time": order.placed_at,
@@ -78,7 +81,7 @@ def _created(order: Order, actor: User, now: datetime) -> _Data:
     }
 
 
-def _confirmed(order: Order, actor: User, now: datetime) -> _Data:
+def _confirmed(order: Order, actor: User | None, now: datetime) -> _Data:
     return {
         "confirmed_time": now,
         "total_amount": order.total_amount,
@@ -88,11 +91,11 @@ def _confirmed(order: Order, actor: User, now: datetime) -> _Data:
     }
 
 
-def _cooking(order: Order, actor: User, now: datetime) -> _Data:
+def _cooking(order: Order, actor: User | None, now: datetime) -> _Data:
     return {"cooking_started_time": now, **_by(actor)}
 
 
-def _ready(order: Order, actor: User, now: datetime) -> _Data:
+def _ready(order: Order, actor: User | None, now: datetime) -> _Data:
     return {
         "ready_time": now,
         "estimated_ready_time": order.promised_at,
@@ -100,31 +103,31 @@ def _ready(order: Order, actor: User, now: datetime) -> _Data:
     }
 
 
-def _undone(order: Order, actor: User, now: datetime) -> _Data:
+def _undone(order: Order, actor: User | None, now: datetime) -> _Data:
     return {"undone_time": now, **_by(actor)}
 
 
-def _assigned(order: Order, actor: User, now: datetime) -> _Data:
+def _assigned(order: Order, actor: User | None, now: datetime) -> _Data:
     return {"delivery_person_id": str(order.driver_id), "assignment_time": now}
 
 
-def _on_the_way(order: Order, actor: User, now: datetime) -> _Data:
+def _on_the_way(order: Order, actor: User | None, now: datetime) -> _Data:
     return {"out_for_delivery_time": now}
 
 
-def _returned(order: Order, actor: User, now: datetime) -> _Data:
+def _returned(order: Order, actor: User | None, now: datetime) -> _Data:
     return {"returned_time": now, "reason": order.return_reason, **_by(actor)}
 
 
-def _delivered(order: Order, actor: User, now: datetime) -> _Data:
+def _delivered(order: Order, actor: User | None, now: datetime) -> _Data:
     return {"delivered_time": now, **_by(actor)}
 
 
-def _cancelled(order: Order, actor: User, now: datetime) -> _Data:
+def _cancelled(order: Order, actor: User | None, now: datetime) -> _Data:
     return {"cancelled_time": now, "reason": order.cancel_reason, **_by(actor)}
 
 
-def _refunded(order: Order, actor: User, now: datetime) -> _Data:
+def _refunded(order: Order, actor: User | None, now: datetime) -> _Data:
     return {
         "refunded_time": now,
         "amount": order.refunded_amount,
@@ -133,7 +136,7 @@ def _refunded(order: Order, actor: User, now: datetime) -> _Data:
     }
 
 
-_DATA: dict[EventType, Callable[[Order, User, datetime], _Data]] = {
+_DATA: dict[EventType, Callable[[Order, User | None, datetime], _Data]] = {
     EventType.ORDER_CREATED: _created,
     EventType.ORDER_CONFIRMED: _confirmed,
     EventType.ORDER_COOKING_STARTED: _cooking,

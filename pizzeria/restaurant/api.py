@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from pizzeria.access import Permitted, by_token_only
 from pizzeria.api_errors import documented
-from pizzeria.fields import WordField
+from pizzeria.fields import WholeNumberField, WordField
 from pizzeria.people import person_of
 from pizzeria.restaurant.area import MAX_PREFIXES, check_prefixes
 from pizzeria.restaurant.hours import (
@@ -23,7 +23,7 @@ from pizzeria.restaurant.hours import (
     Weekday,
     check_overlaps,
 )
-from pizzeria.restaurant.models import NOTHING, Restaurant, stored
+from pizzeria.restaurant.models import MAX_EXPIRY_HOURS, NOTHING, Restaurant, stored
 from pizzeria.restaurant.services import change_rules
 from pizzeria.roles import CHANGE_RULES
 
@@ -56,6 +56,12 @@ class RulesSerializer(serializers.Serializer[Restaurant]):
         child=serializers.CharField(max_length=10),
         max_length=MAX_PREFIXES,
         help_text="How postcodes begin. An empty list: everywhere.",
+    )
+
+    pickup_expires_hours = WholeNumberField(
+        min_value=1,
+        max_value=MAX_EXPIRY_HOURS,
+        help_text="Ready for so long, and a pick-up counts as picked up.",
     )
 
     def validate_hours(self, told: list[dict[str, Any]]) -> list[Period]:
@@ -128,6 +134,7 @@ class ManagementRestaurant(APIView):
                     ],
                     "delivery_minimum": "15.00",
                     "delivery_area": ["0015", "00184"],
+                    "pickup_expires_hours": 12,
                 },
                 request_only=True,
             )

@@ -5,7 +5,13 @@ from django.core.exceptions import ValidationError
 
 from pizzeria.restaurant.area import read_prefixes
 from pizzeria.restaurant.hours import Weekday, check_overlaps, read_day
-from pizzeria.restaurant.models import NOTHING, Restaurant, stored
+from pizzeria.restaurant.models import (
+    DEFAULT_EXPIRY_HOURS,
+    MAX_EXPIRY_HOURS,
+    NOTHING,
+    Restaurant,
+    stored,
+)
 
 _MAX_TEXT = 200
 
@@ -30,6 +36,14 @@ class RulesForm(forms.Form):
         "Empty: everywhere.",
     )
 
+    pickup_expires_hours = forms.IntegerField(
+        label="Hours until a ready pick-up counts as picked up",
+        required=False,
+        min_value=1,
+        max_value=MAX_EXPIRY_HOURS,
+        help_text=f"Empty: {DEFAULT_EXPIRY_HOURS}.",
+    )
+
     def __init__(self, data: Any = None, *, restaurant: Restaurant) -> None:
         super().__init__(data, initial=_as_written(restaurant))
         for day in Weekday:
@@ -44,6 +58,9 @@ class RulesForm(forms.Form):
 
     def clean_delivery_area(self) -> list[str]:
         return read_prefixes(self.cleaned_data["delivery_area"])
+
+    def clean_pickup_expires_hours(self) -> int:
+        return self.cleaned_data["pickup_expires_hours"] or DEFAULT_EXPIRY_HOURS
 
     def clean_delivery_minimum(self) -> Any:
         return self.cleaned_data["delivery_minimum"] or NOTHING
@@ -63,7 +80,7 @@ class RulesForm(forms.Form):
     @property
     def rules(self) -> dict[str, Any]:
         """What a valid form says."""
-        names = ("hours", "delivery_minimum", "delivery_area")
+        names = ("hours", "delivery_minimum", "delivery_area", "pickup_expires_hours")
         return {name: self.cleaned_data[name] for name in names}
 
 
@@ -71,6 +88,7 @@ def _as_written(restaurant: Restaurant) -> dict[str, Any]:
     periods = restaurant.periods
     return {
         "delivery_minimum": restaurant.delivery_minimum or None,
+        "pickup_expires_hours": restaurant.pickup_expires_hours,
         "delivery_area": ", ".join(restaurant.delivery_area),
         **{
             day.value: ", ".join(str(one) for one in periods if one.weekday == day)

@@ -2,11 +2,12 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from pizzeria.restaurant.hours import Opening, Period, Weekday, opening_at
 
+DEFAULT_EXPIRY_HOURS, MAX_EXPIRY_HOURS = 12, 168
 NOTHING = Decimal("0.00")
 
 
@@ -36,6 +37,12 @@ class Restaurant(models.Model):
         default=list,
         blank=True,
         help_text="How postcodes begin to which it delivers. None: everywhere.",
+    )
+
+    pickup_expires_hours = models.PositiveSmallIntegerField(
+        default=DEFAULT_EXPIRY_HOURS,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_EXPIRY_HOURS)],
+        help_text="Ready for so long, and a pick-up counts as picked up.",
     )
 
     class Meta:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +15,8 @@ from pizzeria.events.models import OutboxEvent
 from pizzeria.exceptions import BelowMinimum, Closed, DeliveryTooFar
 from pizzeria.orders.contact import Contact, PaymentMethod
 from pizzeria.orders.models import Order
-from pizzeria.orders.services import place_order
-from pizzeria.orders.transitions import Fulfilment
+from pizzeria.orders.services import complete_pickups, move_order, place_order
+from pizzeria.orders.transitions import Fulfilment, Status
 from pizzeria.restaurant.area import covers, postcode_of, read_prefixes
 from pizzeria.restaurant.hours import (
     Period,
@@ -375,6 +376,8 @@ class TestManagers:
             {"delivery_minimum": "-1"},
             {"delivery_minimum": "NaN"},
             {"delivery_area": "<script>"},
+            {"pickup_expires_hours": "0"},
+            {"pickup_expires_hours": "169"},
         ],
     )
     def test_nonsense_changes_nothing(self, browser_of, daisy, wrong):
@@ -393,6 +396,7 @@ class TestManagers:
                 "hours": [friday],
                 "delivery_minimum": "15.00",
                 "delivery_area": ["sw1a"],
+                "pickup_expires_hours": 6,
             },
             format="json",
         )
@@ -416,12 +420,19 @@ class TestManagers:
             {"hours": None},
             {"delivery_minimum": None},
             {"delivery_minimum": "-0.01"},
+            {"pickup_expires_hours": 0},
             {"delivery_area": ["*"]},
             {"delivery_area": None},
         ],
     )
     def test_nonsense_by_api_is_refused(self, api_of, daisy, wrong):
-        told = {"hours": [], "delivery_minimum": "0.00", "delivery_area": []} | wrong
+        told = {
+            "hours": [],
+            "delivery_minimum": "0.00",
+            "delivery_area": [],
+            "pickup_expires_hours": 12,
+            **wrong,
+        }
         answer = api_of(daisy).put("/api/management/restaurant/", told, format="json")
 
         assert answer.status_code == 400, wrong
@@ -444,3 +455,53 @@ class TestManagers:
             "delivery_minimum": ["0.00", "15.00"]
         }
         assert event.data["user_name"] == "Daisy"
+
+
+class TestPickUpsThatNobodyFetched:
+    @pytest.fixture
+    def ready(self, peach, luigi, margherita):
+        order = place_order(
+            customer=peach,
+            lines=[cart_line(margherita)],
+            contact=PICKUP,
+            placed_at=FRIDAY_EVENING,
+        )
+        for step in (Status.COOKING, Status.READY):
+            order = move_order(
+                order_id=order.pk, to=step, actor=luigi, now=FRIDAY_EVENING
+            )
+        return order
+
+    def test_count_as_picked_up_after_the_restaurants_patience(self, ready, rules):
+        rules(pickup_expires_hours=3)
+        early = FRIDAY_EVENING + timedelta(hours=2, minutes=59)
+
+        assert complete_pickups(now=early) == []
+        assert complete_pickups(now=early + timedelta(minutes=1)) == [ready.pk]
+
+        ready.refresh_from_db()
+        assert ready.status == Status.DELIVERED
+        # Nobody saw it go: that is no reason to call it late.
+        assert ready.delivered_at == ready.ready_at
+        assert ready.delivered_by is None
+        event = OutboxEvent.objects.get(type__endswith="order.delivered.v1")
+        assert event.data["user_id"] == ""
+        assert complete_pickups(now=early + timedelta(days=1)) == []
+
+    def test_are_no_deliveries(self, order_of, peach, luigi):
+        order = order_of(peach)
+        for step in (Status.COOKING, Status.READY):
+            move_order(order_id=order.pk, to=step, actor=luigi, now=FRIDAY_EVENING)
+
+        assert complete_pickups(now=FRIDAY_EVENING + timedelta(days=9)) == []
+
+    @pytest.mark.parametrize("command", ["complete_pickups", "close_day"])
+    def test_are_completed_by_command(self, ready, command, capsys):
+        long_ago = FRIDAY_EVENING - timedelta(days=30)
+        times = ("placed_at", "confirmed_at", "cooking_at", "ready_at")
+        Order.objects.update(**dict.fromkeys(times, long_ago))
+
+        call_command(command)
+
+        assert Order.objects.get().status == Status.DELIVERED
+        assert capsys.readouterr().out

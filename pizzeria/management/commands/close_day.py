@@ -5,11 +5,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from pizzeria.management.services import DayNotOver, close_day, open_days
+from pizzeria.orders.services import complete_pickups
 
 
 class Command(BaseCommand):
     help = (
-        "Close the books of every day before today, oldest first. Run it each night; "
+        "Complete the pick-ups that nobody fetched, and close the books of every day "
+        "before today, oldest first. Run it each night; "
         "figures of closed days are read from their tallies and no longer change."
     )
 
@@ -20,6 +22,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
         now = timezone.now()
+        if not dry_run:
+            # Else a pizza that nobody fetched would keep its day open.
+            complete_pickups(now=now)
         days = open_days(now=now)
         if not days:
             self.stdout.write("Every day before today is closed.")
