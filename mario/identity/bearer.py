@@ -107,7 +107,7 @@ class BearerTokenAuthentication(BaseAuthentication):
 
 
 def _active_user(claims: validator.Claims) -> User:
-    account = people.find_or_create_account(claims)
+    account = people.find_or_create_account(claims, came_by="api")
     if not account.user.is_active:
         raise InvalidToken("its user is switched off")
     # The same token says the same every time, and an older one has been overtaken.

@@ -53,7 +53,9 @@ class Account(NamedTuple):
     user: User
 
 
-def find_or_create_account(claims: dict[str, Any]) -> Account:
+def find_or_create_account(
+    claims: dict[str, Any], *, came_by: str = "browser"
+) -> Account:
     """
     Return the account of the claims' issuer and subject, made at the first sight.
 
@@ -65,7 +67,7 @@ def find_or_create_account(claims: dict[str, Any]) -> Account:
         if known := _known(**wanted):
             return known
         with suppress(IntegrityError), transaction.atomic():
-            made = Identity.objects.create(user=_create_user(claims), **wanted)
+            made = Identity.objects.create(user=_create_user(claims, came_by), **wanted)
             return Account(made.pk, made.claims_issued_at, made.user)
     raise RuntimeError("Others make the same user, or one of the same name, for ever.")
 
@@ -175,7 +177,7 @@ def user_info(claims: dict[str, Any]) -> dict[str, Any]:
     return {**known, "roles": sorted(roles.realm_roles(claims))}
 
 
-def _create_user(claims: dict[str, Any]) -> User:
+def _create_user(claims: dict[str, Any], came_by: str) -> User:
     users = User.objects
     # A service account has no name without the scope `profile`.
     wanted = _text(claims, "preferred_username") or _text(claims, "client_id") or "user"
@@ -185,7 +187,12 @@ def _create_user(claims: dict[str, Any]) -> User:
         # The same name at another issuer, or one that changed hands.
         name = f"{claims['iss']}|{claims['sub']}".encode()
         username = f"{username}-{sha256(name).hexdigest()[:12]}"
-    return users.create_user(username)
+    user = User(username=username)
+    user.set_unusable_password()
+    # For those who hear of a new user; it is not stored.
+    user.came_by = came_by  # type: ignore[attr-defined]
+    user.save(force_insert=True)
+    return user
 
 
 def _text(claims: dict[str, Any], name: str, longest: int | None = None) -> str:

@@ -29,6 +29,8 @@ def register(*, instance: User, created: bool, raw: bool, **_: object) -> None:
         "phone": "",
         "address": "",
         "user_id": str(instance.pk),
+        # By a login at a page, by a token, or by the shop's own hand.
+        "source": getattr(instance, "came_by", "shop"),
     }
     announce(EventType.CUSTOMER_REGISTERED, instance, known)
     announce(EventType.CUSTOMER_PROFILE_CREATED, instance, known)

@@ -68,15 +68,20 @@ def as_mail(told: Notification) -> EmailMessage:
     domain = parseaddr(settings.MAIL_FROM)[1].rpartition("@")[2]
     mail["Message-ID"] = f"<notification-{told.pk}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
-    order = reverse("order_detail", args=[told.order_id])
     mail.set_content(
         f"{told.title}\n\n{told.message}\n\n"
-        f"Stage: {told.get_kind_display()}\n"
-        f"Follow it: {settings.SHOP_URL}{order}\n\n"
+        f"{_way_on(told)}\n\n"
         "You no longer want these mails? Say so in your preferences:\n"
         f"{settings.SHOP_URL}{reverse('profile_edit')}\n"
     )
     return mail
+
+
+def _way_on(told: Notification) -> str:
+    if told.order_id is None:
+        return f"Your profile: {settings.SHOP_URL}{reverse('profile')}"
+    order = reverse("order_detail", args=[told.order_id])
+    return f"Stage: {told.get_kind_display()}\nFollow it: {settings.SHOP_URL}{order}"
 
 
 def _claim(pk: int, due_at: datetime | None, now: datetime) -> Notification | None:

@@ -1,7 +1,7 @@
-"""What people are told of their orders, and what they do with it."""
+"""What people are told, of their orders above all, and what they do with it."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -12,6 +12,9 @@ from pizzeria.notifications.models import Kind, Notification
 from pizzeria.orders.models import Order
 from pizzeria.transactions import in_one_transaction
 
+# The account is made first; what the realm says of the person comes a moment later.
+_UNTIL_THE_ADDRESS_IS_KNOWN = timedelta(seconds=10)
+
 type _Words = Callable[[Order], tuple[Kind, str, str]]
 
 
@@ -21,6 +24,9 @@ def notify(event: Event, **_: object) -> None:
 
     Nobody is told what they did themselves.
     """
+    if event.type is EventType.CUSTOMER_PROFILE_CREATED:
+        _welcome(event)
+        return
     order, words = event.about, _WORDS.get(event.type)
     if words is None or not isinstance(order, Order) or order.customer_id is None:
         return
@@ -28,26 +34,52 @@ def notify(event: Event, **_: object) -> None:
     if event.type is EventType.ORDER_CANCELLED and was_theirs:
         return
     kind, title, message = words(order)
-    notification = Notification.objects.create(
-        recipient_id=order.customer_id,
-        kind=kind,
-        title=title,
-        message=message,
-        order=order,
-        created_at=event.occurred_at,
-        mail_due_at=event.occurred_at if settings.MAIL_SERVER else None,
+    _tell(
+        Notification(
+            recipient_id=order.customer_id,
+            kind=kind,
+            title=title,
+            message=message,
+            order=order,
+            created_at=event.occurred_at,
+            mail_due_at=event.occurred_at,
+        )
     )
+
+
+def _welcome(event: Event) -> None:
+    """Greet somebody at the first login, once; whom the shop itself made, it knows."""
+    if event.data["source"] == "shop":
+        return
+    _tell(
+        Notification(
+            recipient_id=int(event.subject),
+            kind=Kind.GENERAL,
+            title="Welcome to Mario’s Pizzeria",
+            message="Your orders, addresses and favourites are kept here from now on. "
+            "Say in your profile what you like and what you cannot eat.",
+            created_at=event.occurred_at,
+            mail_due_at=event.occurred_at + _UNTIL_THE_ADDRESS_IS_KNOWN,
+        )
+    )
+
+
+def _tell(told: Notification) -> None:
+    if not settings.MAIL_SERVER:
+        told.mail_due_at = None
+    told.save(force_insert=True)
+    about = {"order_id": str(told.order_id)} if told.order_id else {}
     record(
         event_type=EventType.CUSTOMER_NOTIFICATION_CREATED,
-        subject=order.customer_id,
+        subject=told.recipient_id,
         data={
-            "notification_id": str(notification.pk),
-            "notification_type": kind,
-            "title": title,
-            "message": message,
-            "order_id": str(order.pk),
+            "notification_id": str(told.pk),
+            "notification_type": told.kind,
+            "title": told.title,
+            "message": told.message,
+            **about,
         },
-        occurred_at=event.occurred_at,
+        occurred_at=told.created_at,
     )
 
 
