@@ -1,6 +1,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.db.models import Case, When
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,7 +15,7 @@ from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
 from pizzeria.fields import WholeNumberField, WordField
 from pizzeria.kitchen import services
-from pizzeria.kitchen.board import average_wait, board, orders_at
+from pizzeria.kitchen.board import WITH_PENDING, average_wait, board, orders_at
 from pizzeria.kitchen.forms import KITCHEN_STEPS, StationForm
 from pizzeria.kitchen.hours import hours_of_today
 from pizzeria.kitchen.models import MAX_CAPACITY
@@ -180,7 +181,11 @@ class KitchenCapacity(APIView):
     },
 )
 class KitchenOrders(generics.ListAPIView[Order]):
-    """What waits, then what is in the oven, then what is ready; each oldest first."""
+    """
+    What waits, then what is in the oven, then what is ready; each oldest first.
+
+    Before them comes what is `pending`: the status `confirmed` accepts it.
+    """
 
     permission_classes = [IsAuthenticated, MayCook]
     serializer_class = OrderSerializer
@@ -188,8 +193,8 @@ class KitchenOrders(generics.ListAPIView[Order]):
     def get_queryset(self) -> OrderQuerySet:
         asked = read_query(StationForm, self.request).cleaned_data
         orders = orders_at(asked["station"]).with_lines()
-        # The names of the three states happen to sort as the stages follow each other.
-        return orders.order_by("status", "placed_at", "id")
+        stages = [When(status=x, then=n) for n, x in enumerate(WITH_PENDING)]
+        return orders.order_by(Case(*stages), "placed_at", "id")
 
 
 class KitchenOrderStatus(APIView):

@@ -20,6 +20,8 @@ from pizzeria.orders.transitions import (
 from pizzeria.roles import COOK, OVERSEE
 
 STAGES = (Status.CONFIRMED, Status.COOKING, Status.READY)
+# Before them comes what somebody has to accept, where the restaurant wants that.
+WITH_PENDING = (Status.PENDING, *STAGES)
 # As many tickets as a board can show; the counts count all.
 TICKETS_PER_STAGE = 50
 # A cancellation that nobody took note of leaves the board by itself.
@@ -43,6 +45,7 @@ def board(
         "station": station,
         "stations": Category.choices,
         "columns": columns,
+        "to_accept": to_accept() if counts.get(Status.PENDING) else [],
         "cancelled": _cancelled(now),
         "handed_over": _handed_over(now),
         "all_day": all_day(station),
@@ -64,10 +67,16 @@ def all_day(station: str = "") -> list[Any]:
 
 def orders_at(station: str) -> OrderQuerySet:
     """Narrow down to orders that a station has a part in; to none without one."""
-    orders = Order.objects.filter(status__in=STAGES)
+    orders = Order.objects.filter(status__in=WITH_PENDING)
     if not station:
         return orders
     return orders.filter(Exists(_lines(station).filter(order=OuterRef("pk"))))
+
+
+def to_accept() -> list[Order]:
+    """What waits for a word of the restaurant, oldest first."""
+    orders = Order.objects.filter(status=Status.PENDING).with_lines()
+    return list(orders.order_by("placed_at", "id")[:TICKETS_PER_STAGE])
 
 
 def waiting() -> list[Order]:

@@ -23,6 +23,7 @@ from pizzeria.orders.services import move_order, place_order
 from pizzeria.orders.transitions import Status
 
 _NEXT = {
+    Status.PENDING: Status.CONFIRMED,
     Status.CONFIRMED: Status.COOKING,
     Status.COOKING: Status.READY,
     Status.READY: Status.DELIVERING,

@@ -33,6 +33,12 @@ def notify(event: Event, **_: object) -> None:
     was_theirs = order.cancelled_by_id == order.customer_id
     if event.type is EventType.ORDER_CANCELLED and was_theirs:
         return
+    if (
+        event.type is EventType.ORDER_CONFIRMED
+        and order.confirmed_at == order.placed_at
+    ):
+        # Nobody had to accept it.
+        return
     kind, title, message = words(order)
     _tell(
         Notification(
@@ -141,6 +147,14 @@ def _was_read(notification: Notification, now: datetime) -> Event:
     )
 
 
+def _accepted(order: Order) -> tuple[Kind, str, str]:
+    return (
+        Kind.GENERAL,
+        f"Order {order.pk} is accepted",
+        "The kitchen begins with your pizza soon.",
+    )
+
+
 def _cooking(order: Order) -> tuple[Kind, str, str]:
     return (
         Kind.COOKING_STARTED,
@@ -207,6 +221,7 @@ def _refunded(order: Order) -> tuple[Kind, str, str]:
 
 
 _WORDS: dict[EventType, _Words] = {
+    EventType.ORDER_CONFIRMED: _accepted,
     EventType.ORDER_COOKING_STARTED: _cooking,
     EventType.ORDER_READY: _ready,
     EventType.ORDER_DELIVERY_STARTED: _on_its_way,

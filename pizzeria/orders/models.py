@@ -285,6 +285,11 @@ class Order(models.Model):
         return f"due in {self.due_minutes} min"
 
     @property
+    def is_pending(self) -> bool:
+        """Whether somebody of the restaurant has to accept it first."""
+        return self.status == Status.PENDING
+
+    @property
     def is_pickup(self) -> bool:
         return self.fulfilment == Fulfilment.PICKUP
 

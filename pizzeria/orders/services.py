@@ -76,11 +76,7 @@ def place_order(  # noqa: PLR0913  # what a customer says at once
             if earlier is not None:
                 return earlier
             order, bill = _write_bill(customer, lines, contact, placed_at)
-            restaurant.check_order(
-                address=contact.customer_address,
-                amount=order.total_amount,
-                now=placed_at,
-            )
+            _ask_the_restaurant(order)
             if voucher_code:
                 _take_off(order, voucher_code, placed_at)
             order.idempotency_key = key
@@ -90,8 +86,9 @@ def place_order(  # noqa: PLR0913  # what a customer says at once
                 raise PriceChanged(order.total_amount)
             order.save(force_insert=True)
             OrderLine.objects.bulk_create(bill)
-            for event in ("order.created", "order.confirmed"):
-                announce(order, event, actor=customer, now=placed_at)
+            announce(order, "order.created", actor=customer, now=placed_at)
+            if order.confirmed_at:
+                announce(order, "order.confirmed", actor=customer, now=placed_at)
             return order
     except IntegrityError:
         # The database's unique key has let somebody else's insert go first.
@@ -261,6 +258,14 @@ def _write_bill(
     bill = [_order_line(order, line, menu[line.pizza_id]) for line in lines]
     order.total_amount = sum((line.total for line in bill), Decimal("0.00"))
     return order, bill
+
+
+def _ask_the_restaurant(order: Order) -> None:
+    rules = restaurant.check_order(
+        address=order.customer_address, amount=order.total_amount, now=order.placed_at
+    )
+    if rules.asks_approval:
+        order.status, order.confirmed_at = Status.PENDING, None
 
 
 def _take_off(order: Order, code: str, now: datetime) -> None:

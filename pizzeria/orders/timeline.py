@@ -26,6 +26,8 @@ def timeline_of(order: Order) -> list[Stage]:
     """
     expected = _TO_THE_COUNTER if order.is_pickup else _TO_THE_DOOR
     stages = list(expected)
+    if order.status == Status.PENDING:
+        stages = [Status.PENDING, *expected]
     if order.status == Status.CANCELLED:
         happened = [stage for stage in expected if _time_of(order, stage)]
         stages = [*happened, Status.CANCELLED]
@@ -41,6 +43,8 @@ def _label(order: Order, stage: Status) -> str:
 
 
 def _time_of(order: Order, stage: Status) -> datetime | None:
+    if stage is Status.PENDING:
+        return order.placed_at
     time: datetime | None = getattr(order, f"{stage.value}_at")
     return time
 

@@ -12,7 +12,7 @@ UNDO_WITHIN = timedelta(minutes=15)
 
 
 class Status(models.TextChoices):
-    PENDING = "pending", "Pending"
+    PENDING = "pending", "Waiting to be accepted"
     CONFIRMED = "confirmed", "Confirmed"
     COOKING = "cooking", "In the oven"
     READY = "ready", "Ready"

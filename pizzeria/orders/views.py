@@ -262,7 +262,8 @@ def _place_order(request: SignedInRequest) -> HttpResponse:
         remember_contact(
             user=request.user, contact=form.contact, keep_address=form.is_new_address
         )
-    messages.success(request, f"Thank you! Order {order.pk} is in the kitchen.")
+    where = "waits to be accepted" if order.is_pending else "is in the kitchen"
+    messages.success(request, f"Thank you! Order {order.pk} {where}.")
     return _see_other(order.get_absolute_url())
 
 

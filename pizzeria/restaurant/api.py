@@ -64,6 +64,10 @@ class RulesSerializer(serializers.Serializer[Restaurant]):
         help_text="Ready for so long, and a pick-up counts as picked up.",
     )
 
+    asks_approval = serializers.BooleanField(
+        help_text="A new order is `pending` until somebody of the kitchen accepts it."
+    )
+
     def validate_hours(self, told: list[dict[str, Any]]) -> list[Period]:
         periods = [Period(Weekday(one.pop("weekday")), **one) for one in told]
         return _checked(check_overlaps, periods)
@@ -135,6 +139,7 @@ class ManagementRestaurant(APIView):
                     "delivery_minimum": "15.00",
                     "delivery_area": ["0015", "00184"],
                     "pickup_expires_hours": 12,
+                    "asks_approval": False,
                 },
                 request_only=True,
             )

@@ -44,6 +44,12 @@ class RulesForm(forms.Form):
         help_text=f"Empty: {DEFAULT_EXPIRY_HOURS}.",
     )
 
+    asks_approval = forms.BooleanField(
+        label="Accept each order by hand",
+        required=False,
+        help_text="A new order waits on the kitchen's board until somebody accepts it.",
+    )
+
     def __init__(self, data: Any = None, *, restaurant: Restaurant) -> None:
         super().__init__(data, initial=_as_written(restaurant))
         for day in Weekday:
@@ -80,14 +86,14 @@ class RulesForm(forms.Form):
     @property
     def rules(self) -> dict[str, Any]:
         """What a valid form says."""
-        names = ("hours", "delivery_minimum", "delivery_area", "pickup_expires_hours")
-        return {name: self.cleaned_data[name] for name in names}
+        return {name: self.cleaned_data[name] for name in ["hours", *self.base_fields]}
 
 
 def _as_written(restaurant: Restaurant) -> dict[str, Any]:
     periods = restaurant.periods
     return {
         "delivery_minimum": restaurant.delivery_minimum or None,
+        "asks_approval": restaurant.asks_approval,
         "pickup_expires_hours": restaurant.pickup_expires_hours,
         "delivery_area": ", ".join(restaurant.delivery_area),
         **{

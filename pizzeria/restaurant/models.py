@@ -39,6 +39,9 @@ class Restaurant(models.Model):
         help_text="How postcodes begin to which it delivers. None: everywhere.",
     )
 
+    asks_approval = models.BooleanField(
+        default=False, help_text="Somebody looks at each order before the kitchen does."
+    )
     pickup_expires_hours = models.PositiveSmallIntegerField(
         default=DEFAULT_EXPIRY_HOURS,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_EXPIRY_HOURS)],

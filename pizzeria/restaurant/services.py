@@ -54,9 +54,11 @@ def change_rules(
     return restaurant
 
 
-def check_order(*, address: str, amount: Decimal, now: datetime) -> None:
+def check_order(*, address: str, amount: Decimal, now: datetime) -> Restaurant:
     """
     Make sure that the restaurant takes such an order now; a pick-up has no address.
+
+    Returns the restaurant, which may want to look at the order first.
 
     :raises Closed: if it does not open before later
     :raises BelowMinimum: if the pizzas of a delivery cost less than they have to
@@ -67,10 +69,11 @@ def check_order(*, address: str, amount: Decimal, now: datetime) -> None:
     if not opening.is_open:
         raise Closed(opening.words, opens_at=opening.changes_at)
     if not address:
-        return
+        return restaurant
     if amount < restaurant.delivery_minimum:
         raise BelowMinimum(amount=amount, minimum=restaurant.delivery_minimum)
     if restaurant.delivery_area:
         postcode = postcode_of(address)
         if postcode is None or not covers(restaurant.delivery_area, postcode):
             raise DeliveryTooFar(postcode, area=restaurant.delivery_area)
+    return restaurant

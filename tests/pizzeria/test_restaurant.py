@@ -397,6 +397,7 @@ class TestManagers:
                 "delivery_minimum": "15.00",
                 "delivery_area": ["sw1a"],
                 "pickup_expires_hours": 6,
+                "asks_approval": True,
             },
             format="json",
         )
@@ -421,6 +422,7 @@ class TestManagers:
             {"delivery_minimum": None},
             {"delivery_minimum": "-0.01"},
             {"pickup_expires_hours": 0},
+            {"asks_approval": "perhaps"},
             {"delivery_area": ["*"]},
             {"delivery_area": None},
         ],
@@ -431,6 +433,7 @@ class TestManagers:
             "delivery_minimum": "0.00",
             "delivery_area": [],
             "pickup_expires_hours": 12,
+            "asks_approval": False,
             **wrong,
         }
         answer = api_of(daisy).put("/api/management/restaurant/", told, format="json")

@@ -241,7 +241,7 @@
   }
 
   const firsts = () =>
-    [...document.querySelectorAll("[data-ticket]:is([data-stage=confirmed], [data-stage=ready], .cancelled *)")];
+    [...document.querySelectorAll("[data-ticket]:is([data-stage=pending], [data-stage=confirmed], [data-stage=ready], .cancelled *)")];
 
   function noticeNew(part) {
     if (part.id !== "board") return;
