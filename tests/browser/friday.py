@@ -181,6 +181,9 @@ def make() -> dict[str, object]:
     cook(shown, luigi, until=Status.COOKING, minutes=3)
     for minutes in (21, 12, 2):
         order(toad, pizzas["Pepperoni"], "Mushrooms", minutes=minutes)
+    change_rules(fields={"asks_approval": True}, actor=daisy, now=NOW)
+    order(toad, pizzas["Pepperoni"], "Olives", minutes=1)
+    change_rules(fields={"asks_approval": False}, actor=daisy, now=NOW)
     picked_up = order(
         peach,
         pizzas["Margherita"],
