@@ -47,6 +47,7 @@ class EventType(StrEnum):
     PIZZA_RETIRED = "pizza.retired.v1"
 
     KITCHEN_CAPACITY_CHANGED = "kitchen.capacity.changed.v1"
+    KITCHEN_ORDER_ASSIGNED = "kitchen.order.assigned.v1"
     KITCHEN_LINE_TICKED = "kitchen.line.ticked.v1"
     KITCHEN_CANCELLATION_SEEN = "kitchen.cancellation.seen.v1"
 

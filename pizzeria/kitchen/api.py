@@ -1,8 +1,10 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import Case, When
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
@@ -21,7 +23,7 @@ from pizzeria.kitchen.hours import hours_of_today
 from pizzeria.kitchen.models import MAX_CAPACITY
 from pizzeria.menu.models import Category
 from pizzeria.orders.api import OrderSerializer, person_of
-from pizzeria.orders.models import Order, OrderLine, OrderQuerySet
+from pizzeria.orders.models import Order, OrderLine, OrderQuerySet, full_name
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
 from pizzeria.queries import read_query
@@ -45,6 +47,34 @@ class MoveSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="The state it had when you decided: another one is a 409.",
     )
+
+
+class CookSerializer(serializers.Serializer[Any]):
+    """Whose the order is to be."""
+
+    cook = WholeNumberField(
+        min_value=1,
+        max_value=2**63 - 1,
+        required=False,
+        allow_null=True,
+        help_text="Of another than yourself only managers say so.",
+    )
+
+
+class KitchenOrderSerializer(OrderSerializer):
+    """An order with what only the kitchen sees."""
+
+    assigned_to = serializers.SerializerMethodField(
+        help_text="The name of the cook whose it is."
+    )
+
+    class Meta(OrderSerializer.Meta):
+        fields = [*OrderSerializer.Meta.fields, "assigned_to"]
+        read_only_fields = fields
+
+    def get_assigned_to(self, order: Order) -> str | None:
+        known = getattr(order, "assignment", None)
+        return full_name(known.cook) if known else None
 
 
 class TickSerializer(serializers.Serializer[Any]):
@@ -172,10 +202,11 @@ class KitchenCapacity(APIView):
             str,
             enum=Category.values,
             description="Only orders with such a pizza; they come whole.",
-        )
+        ),
+        OpenApiParameter("mine", bool, description="Only those assigned to you."),
     ],
     responses={
-        200: OrderSerializer(many=True),
+        200: KitchenOrderSerializer(many=True),
         **documented(HTTPStatus.BAD_REQUEST),
         **_NOT_IN,
     },
@@ -188,11 +219,13 @@ class KitchenOrders(generics.ListAPIView[Order]):
     """
 
     permission_classes = [IsAuthenticated, MayCook]
-    serializer_class = OrderSerializer
+    serializer_class = KitchenOrderSerializer
 
     def get_queryset(self) -> OrderQuerySet:
         asked = read_query(StationForm, self.request).cleaned_data
-        orders = orders_at(asked["station"]).with_lines()
+        mine = person_of(self.request) if asked["mine"] else None
+        orders = orders_at(asked["station"], cook=mine).with_lines()
+        orders = orders.select_related("assignment__cook")
         stages = [When(status=x, then=n) for n, x in enumerate(WITH_PENDING)]
         return orders.order_by(Case(*stages), "placed_at", "id")
 
@@ -252,6 +285,38 @@ class KitchenLineTick(APIView):
         except (Order.DoesNotExist, OrderLine.DoesNotExist) as error:
             raise Http404 from error
         return Response(OrderSerializer(order).data)
+
+
+class KitchenOrderCook(APIView):
+    permission_classes = [IsAuthenticated, MayCook]
+
+    @extend_schema(
+        tags=["kitchen"],
+        operation_id="kitchen_orders_cook",
+        summary="Say whose an order is",
+        request=CookSerializer,
+        responses={
+            200: KitchenOrderSerializer,
+            **documented(
+                HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
+            ),
+            **_NOT_IN,
+        },
+    )
+    def post(self, request: Request, order_id: int) -> Response:
+        """Without a cook it is yours; with null nobody's. Others may start it, too."""
+        wanted = CookSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        person = person_of(request)
+        number = wanted.validated_data.get("cook", person.pk)
+        cook = None if number is None else get_object_or_404(User, pk=number)
+        try:
+            order = services.assign(
+                order_id=order_id, cook=cook, actor=person, now=timezone.now()
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
+        return Response(KitchenOrderSerializer(order).data)
 
 
 class KitchenCancellationSeen(APIView):

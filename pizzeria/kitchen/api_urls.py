@@ -15,6 +15,11 @@ urlpatterns = [
         name="api_kitchen_order_status",
     ),
     path(
+        "kitchen/orders/<int:order_id>/cook/",
+        api.KitchenOrderCook.as_view(),
+        name="api_kitchen_order_cook",
+    ),
+    path(
         "kitchen/orders/<int:order_id>/seen/",
         api.KitchenCancellationSeen.as_view(),
         name="api_kitchen_order_seen",

@@ -29,29 +29,42 @@ CANCELLED_SHOWN = timedelta(hours=12)
 _LONGEST_WAIT = timedelta(days=1)
 _ORDERS_MEASURED = 20
 _ALL_DAY_ROWS = 24
+_MOST_COOKS = 50
 
 
 def board(
-    *, now: datetime, actor: User | None = None, station: str = ""
+    *,
+    now: datetime,
+    actor: User | None = None,
+    station: str = "",
+    is_mine: bool = False,
 ) -> dict[str, Any]:
     """
     Say what the board shows at this moment.
 
     A station makes one kind of pizza, and sees only the part of an order that is its.
     """
-    counts = _counts(station)
-    columns = [_column(stage, now, counts, station) for stage in STAGES]
+    orders = orders_at(station, cook=actor if is_mine else None)
+    counts = _counts(orders)
+    columns = [_column(orders, stage, now, counts, station) for stage in STAGES]
+    oversees = actor is not None and actor.has_perm(OVERSEE)
     return {
+        "actor": actor,
         "station": station,
+        "is_mine": is_mine,
+        "cooks": cooks() if oversees else [],
         "stations": Category.choices,
         "columns": columns,
-        "to_accept": to_accept() if counts.get(Status.PENDING) else [],
+        # Whoever looks at their own has to see what is to be accepted, too.
+        "to_accept": to_accept() if is_mine or counts.get(Status.PENDING) else [],
         "cancelled": _cancelled(now),
         "handed_over": _handed_over(now),
         "all_day": all_day(station),
         "capacity": Kitchen.the_one().capacity,
-        "cooking_count": counts[Status.COOKING],
-        "can_set_capacity": actor is not None and actor.has_perm(OVERSEE),
+        "cooking_count": Order.objects.cooking().count()
+        if is_mine
+        else counts[Status.COOKING],
+        "can_set_capacity": oversees,
         "now": now,
     }
 
@@ -65,9 +78,19 @@ def all_day(station: str = "") -> list[Any]:
     return list(rows.order_by("-count", "name")[:_ALL_DAY_ROWS])
 
 
-def orders_at(station: str) -> OrderQuerySet:
-    """Narrow down to orders that a station has a part in; to none without one."""
+def cooks() -> list[User]:
+    """Who may be given an order."""
+    may = User.objects.with_perm(
+        COOK, backend="django.contrib.auth.backends.ModelBackend"
+    )
+    return list(may.order_by("first_name", "username")[:_MOST_COOKS])
+
+
+def orders_at(station: str, *, cook: User | None = None) -> OrderQuerySet:
+    """Narrow down to orders that a station has a part in, or that are a cook's."""
     orders = Order.objects.filter(status__in=WITH_PENDING)
+    if cook is not None:
+        orders = orders.filter(assignment__cook=cook)
     if not station:
         return orders
     return orders.filter(Exists(_lines(station).filter(order=OuterRef("pk"))))
@@ -105,21 +128,25 @@ def _lines(station: str) -> QuerySet[OrderLine]:
     return lines.filter(pizza__category=station) if station else lines
 
 
-def _counts(station: str) -> dict[str, int]:
-    by_status = orders_at(station).order_by().values_list("status")
+def _counts(orders: OrderQuerySet) -> dict[str, int]:
+    by_status = orders.order_by().values_list("status")
     counted = by_status.annotate(Count("pk"))
     return {stage.value: 0 for stage in STAGES} | dict(counted)
 
 
 def _column(
-    stage: Status, now: datetime, counts: dict[str, int], station: str
+    orders: OrderQuerySet,
+    stage: Status,
+    now: datetime,
+    counts: dict[str, int],
+    station: str,
 ) -> dict[str, Any]:
-    orders = orders_at(station).filter(status=stage)
+    orders = orders.filter(status=stage)
     if station:
         orders = orders.annotate(pizzas_in_all=Sum("lines__quantity"))
     shown = list(
         _first_to_see(orders, stage)
-        .select_related("cooked_by", "readied_by")
+        .select_related("cooked_by", "readied_by", "assignment__cook")
         .prefetch_related(Prefetch("lines", _lines(station)))
     )
     for order in shown:

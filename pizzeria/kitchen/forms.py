@@ -13,12 +13,19 @@ KITCHEN_STEPS = [
 
 class StationForm(forms.Form):
     station = forms.ChoiceField(choices=Category.choices, required=False)
+    mine = forms.BooleanField(required=False)
 
 
 class AdvanceForm(forms.Form):
     to = forms.ChoiceField(choices=KITCHEN_STEPS)
     # What the ticket said: a press on an old board is not to undo another cook's.
     seen = forms.ChoiceField(choices=Status.choices, required=False)
+
+
+class CookForm(forms.Form):
+    """Whose it is to be: "me", somebody's number, or nobody's."""
+
+    cook = forms.RegexField(r"^(me|[0-9]{1,18})$", required=False)
 
 
 class TickForm(forms.Form):

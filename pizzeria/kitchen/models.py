@@ -1,5 +1,8 @@
+from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
+
+from pizzeria.orders.models import Order
 
 DEFAULT_CAPACITY = 5
 MAX_CAPACITY = 100
@@ -32,3 +35,16 @@ class Kitchen(models.Model):
     def the_one(cls) -> "Kitchen":
         """Return the kitchen, which has its default capacity until it is changed."""
         return cls.objects.filter(pk=cls.ONLY_ID).first() or cls(pk=cls.ONLY_ID)
+
+
+class Assignment(models.Model):
+    """Whose an order is in the kitchen; anybody who cooks may still start it."""
+
+    order = models.OneToOneField(Order, models.CASCADE, related_name="assignment")
+    cook = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="assignments"
+    )
+    assigned_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.order}: {self.cook}"

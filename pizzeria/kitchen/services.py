@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from pizzeria.events.services import Event, record
 from pizzeria.events.types import EventType
 from pizzeria.exceptions import StatusConflict
-from pizzeria.kitchen.models import MAX_CAPACITY, Kitchen
+from pizzeria.kitchen.models import MAX_CAPACITY, Assignment, Kitchen
 from pizzeria.orders.models import Order, OrderLine, full_name
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
@@ -56,6 +56,58 @@ def tick_line(
     )
     if not order.lines.filter(ticked_at=None).exists():
         return move_order(order_id=order.pk, to=Status.READY, actor=actor, now=now)
+    return order
+
+
+@in_one_transaction
+def assign(*, order_id: int, cook: User | None, actor: User, now: datetime) -> Order:
+    """
+    Say whose an order is, or that it is nobody's; others may start it all the same.
+
+    A cook takes what is nobody's and gives back their own; a manager says for all.
+
+    :raises Order.DoesNotExist: if there is no such order
+    :raises PermissionDenied: if it is not the actor's to say
+    :raises StatusConflict: if it is another cook's, or done already
+    """
+    oversees = actor.has_perm(OVERSEE)
+    if not actor.has_perm(COOK) or (cook not in (None, actor) and not oversees):
+        raise PermissionDenied
+    if cook is not None and not cook.has_perm(COOK):
+        raise PermissionDenied
+    order = Order.objects.select_for_update().get(pk=order_id)
+    if order.status not in (Status.CONFIRMED, Status.COOKING):
+        raise StatusConflict(
+            f"Order {order.pk} is {order.stage_label.lower()}: it needs no cook.",
+            order=order.pk,
+            status=order.status,
+        )
+    known = Assignment.objects.filter(order=order).select_related("cook").first()
+    former = known.cook if known else None
+    if former == cook:
+        return order
+    if former is not None and former != actor and not oversees:
+        raise StatusConflict(
+            f"Order {order.pk} is {full_name(former)}’s already.",
+            order=order.pk,
+            status=order.status,
+        )
+    if cook is None:
+        Assignment.objects.filter(order=order).delete()
+    else:
+        told = {"cook": cook, "assigned_at": now}
+        Assignment.objects.update_or_create(order=order, defaults=told)
+    record(
+        event_type=EventType.KITCHEN_ORDER_ASSIGNED,
+        subject=Kitchen.ONLY_ID,
+        data={
+            "order_id": str(order.pk),
+            "cook_id": str(cook.pk) if cook else None,
+            "cook_name": full_name(cook) if cook else None,
+            "user_id": str(actor.pk),
+        },
+        occurred_at=now,
+    )
     return order
 
 

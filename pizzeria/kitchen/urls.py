@@ -11,6 +11,7 @@ urlpatterns = [
     path(
         "kitchen/<int:order_id>/advance/", views.kitchen_advance, name="kitchen_advance"
     ),
+    path("kitchen/<int:order_id>/cook/", views.kitchen_cook, name="kitchen_cook"),
     path("kitchen/<int:order_id>/seen/", views.kitchen_seen, name="kitchen_seen"),
     path(
         "kitchen/<int:order_id>/lines/<int:line_id>/tick/",

@@ -1,5 +1,7 @@
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -9,7 +11,7 @@ from pizzeria.access import SignedInRequest, login_required
 from pizzeria.boards import Board
 from pizzeria.kitchen import services
 from pizzeria.kitchen.board import board, waiting
-from pizzeria.kitchen.forms import AdvanceForm, CapacityForm, TickForm
+from pizzeria.kitchen.forms import AdvanceForm, CapacityForm, CookForm, TickForm
 from pizzeria.kitchen.hours import hours_of_today
 from pizzeria.kitchen.models import MAX_CAPACITY
 from pizzeria.menu.models import Category
@@ -23,10 +25,14 @@ def _shown(request: SignedInRequest) -> dict[str, Any]:
     station = request.GET.get("station", "")
     if station not in Category.values:
         station = ""
-    # What is sent from the board comes back to the same station.
-    query = f"?station={station}" if station else ""
-    shown = board(now=timezone.now(), actor=request.user, station=station)
-    return shown | {"query": query}
+    is_mine = request.GET.get("mine") == "on"
+    # What is sent from the board comes back to the same part of it.
+    told = {"station": station, "mine": "on" if is_mine else ""}
+    query = urlencode({name: value for name, value in told.items() if value})
+    shown = board(
+        now=timezone.now(), actor=request.user, station=station, is_mine=is_mine
+    )
+    return shown | {"query": f"?{query}" if query else ""}
 
 
 _BOARD = Board(
@@ -89,6 +95,26 @@ def kitchen_advance(request: SignedInRequest, order_id: int) -> HttpResponse:
             actor=request.user,
             now=timezone.now(),
             seen=Status(seen) if seen else None,
+        ),
+    )
+
+
+@require_POST
+@login_required(permission=COOK, back_to="kitchen_board")
+def kitchen_cook(request: SignedInRequest, order_id: int) -> HttpResponse:
+    """Say whose an order is."""
+    form = CookForm(request.POST)
+    if not form.is_valid():
+        return _BOARD.refuse(request, "There is no such cook.")
+    named = form.cleaned_data["cook"]
+    if named == "me":
+        cook: User | None = request.user
+    else:
+        cook = get_object_or_404(User, pk=named) if named else None
+    return _BOARD.after(
+        request,
+        lambda: services.assign(
+            order_id=order_id, cook=cook, actor=request.user, now=timezone.now()
         ),
     )
 

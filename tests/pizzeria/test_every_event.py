@@ -85,6 +85,7 @@ def everything(order_of, browser_of, peach, luigi, yoshi, daisy):
 
 
 def _an_order_goes_all_ways(order, luigi, yoshi):
+    kitchen.assign(order_id=order.pk, cook=luigi, actor=luigi, now=FRIDAY_EVENING)
     _move(order, luigi, Status.COOKING, Status.CONFIRMED, Status.COOKING)
     kitchen.tick_line(
         order_id=order.pk,
