@@ -154,7 +154,7 @@ def test_nothing_is_written_past_the_services():
         if model.__module__.startswith("pizzeria.") and not isinstance(page, ReadOnly)
     }
 
-    assert writes.keys() == {"Pizza", "Kitchen"}
+    assert writes.keys() == {"Pizza", "Kitchen", "Voucher"}
     assert all("save_model" in vars(page) for page in writes.values())
 
 
