@@ -8,6 +8,7 @@ import pytest
 from pizzeria.orders.transitions import Status
 
 PHONE = {"width": 320, "height": 640}
+TABLET = {"width": 820, "height": 1180}
 DESKTOP = {"width": 1280, "height": 800}
 
 
@@ -56,6 +57,9 @@ class TestEveryPage:
         for path in ("/", "/checkout/", "/orders/", f"/orders/{order.pk}/"):
             assert_well_made(customer, path)
 
+    @pytest.mark.parametrize(
+        "viewport", [PHONE, TABLET, DESKTOP], ids=["phone", "tablet", "desktop"]
+    )
     def test_of_the_kitchen_is_well_made(
         self, window, viewport, peach, luigi, order_of
     ):
@@ -65,7 +69,8 @@ class TestEveryPage:
             order_of(peach, minutes=minutes, status=status)
         order_of(peach, minutes=4, status=Status.COOKING)
 
-        assert_well_made(chef, "/kitchen/")
+        for path in ("/kitchen/", "/kitchen/tickets/", "/kitchen/hours/"):
+            assert_well_made(chef, path)
 
     def test_that_is_not_there_says_so(self, window, viewport):
         visitor = window(viewport=viewport)
