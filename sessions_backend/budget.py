@@ -44,6 +44,18 @@ def of_one_request() -> Iterator[Budget]:
 
 
 @contextmanager
+def used_up() -> Iterator[None]:
+    """Let the work inside wait for the store no more."""
+    budget = current()
+    budget.remaining = 0.0
+    token = _current.set(budget)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
 def of_seconds(seconds: float) -> Iterator[Budget]:
     """Give the work inside a time of its own, for a start-up ping or a probe."""
     budget = Budget(seconds)

@@ -16,6 +16,8 @@ from sessions_backend.stores.base import Stored
 # every load.
 type _Copy = tuple[bytes, float, float, float]
 
+_NONE: _Copy = (b"", -inf, -inf, -inf)
+
 
 class Copies:
     def __init__(self, *, most: int, most_bytes: int, age_seconds: float) -> None:
@@ -34,10 +36,10 @@ class Copies:
         now = time.monotonic()
         with self._lock:
             copies = self._copies
-            former = copies.pop(key, None)
-            written_at = now if is_written else former[3] if former else -inf
-            copies[key] = (raw, now + remaining, now, written_at)
-            self._bytes += len(raw) - (len(former[0]) if former else 0)
+            former = copies.get(key, _NONE)
+            copies[key] = raw, now + remaining, now, now if is_written else former[3]
+            copies.move_to_end(key)
+            self._bytes += len(raw) - len(former[0])
             while len(copies) > self._most or self._bytes > self._most_bytes:
                 _, oldest = copies.popitem(last=False)
                 self._bytes -= len(oldest[0])

@@ -9,6 +9,7 @@ from sessions_backend.exceptions import ANTICIPATED, StorageUnavailable
 from sessions_backend.record import Record
 from sessions_backend.stored_session import StoredSession, cut
 from sessions_backend.stores.base import finish
+from sessions_backend.stores.short_way import NoAnswer
 
 
 class SessionStore(StoredSession):
@@ -128,7 +129,12 @@ class SessionStore(StoredSession):
 
         :raises StorageUnavailable: if it cannot be known now
         """
-        return finish(self._load(failover.blocking()))
+        try:
+            loaded = self._load_at_once(failover.short_way())
+        except NoAnswer:
+            with budget.used_up():
+                return finish(self._load(failover.blocking()))
+        return finish(self._load(failover.blocking())) if loaded is None else loaded
 
     def create(self) -> None:
         finish(self._create(failover.blocking()))
@@ -145,6 +151,13 @@ class SessionStore(StoredSession):
         :raises SessionTooLarge: if it has more than SESSION_MOST_BYTES
         :raises StorageUnavailable: if the store does not answer in time
         """
+        try:
+            if not must_create and self._save_at_once(failover.short_way()):
+                return
+        except NoAnswer:
+            with budget.used_up():
+                finish(self._save(failover.blocking(), must_create=must_create))
+            return
         finish(self._save(failover.blocking(), must_create=must_create))
 
     def renew(self) -> None:

@@ -36,6 +36,7 @@ from sessions_backend.stores.loops import LoopTransport
 from sessions_backend.stores.near import NearCache, NearStore
 from sessions_backend.stores.opening import pool_of
 from sessions_backend.stores.redis import RedisStore, Refused
+from sessions_backend.stores.short_way import NearWay, ShortWay
 from sessions_backend.stores.threads import BlockingTransport
 from sessions_backend.stores.transport import Transport
 
@@ -77,6 +78,8 @@ class _Choice:
     situation: Situation | None
     is_announced: bool = False
     listener: Listener | None = None
+    # None where each call has more to decide: a cluster, or no Redis.
+    short_way: ShortWay | None = None
 
 
 _choice: _Choice | None = None
@@ -113,6 +116,11 @@ def store() -> Store:
 def blocking() -> AsyncStore:
     """Return the same with coroutines that block, for `finish`."""
     return _chosen().blocking
+
+
+def short_way() -> ShortWay | None:
+    """Return what serves nearly every call of blocking code faster, if it can."""
+    return _chosen().short_way
 
 
 def astore() -> AsyncStore:
@@ -293,6 +301,24 @@ def _failing_over(pool: ConnectionPool) -> _Choice:
         asynchronous,
         situation=shared,
         listener=None if settings.is_strict else listener,
+        short_way=_short_way(redis, serving, shared),
+    )
+
+
+def _short_way(
+    redis: RedisStore, serving: FailingOverStore, shared: Situation
+) -> ShortWay | None:
+    transport = redis.transport
+    if not isinstance(transport, BlockingTransport):
+        return None
+    way = NearWay if isinstance(redis, NearStore) else ShortWay
+    return way(
+        redis,
+        transport,
+        breaker=shared.breaker,
+        copies=shared.copies,
+        journal=shared.journal,
+        note_failure=serving.note_failure,
     )
 
 

@@ -13,10 +13,13 @@ from typing import Protocol
 class Watcher(Protocol):
     """Is told at once, by the thread that serves a request: it must not wait."""
 
-    def counted(self, event: str) -> None: ...
+    def counted(self, event: str, times: int) -> None: ...
 
     def noted(self, name: str, value: float) -> None: ...
 
+
+# To tell a watcher takes longer than what happens with nearly every request.
+_OFTEN = 16
 
 _counts: Counter[str] = Counter()
 _values: dict[str, float] = {}
@@ -32,7 +35,17 @@ def count(event: str) -> None:
     with _lock:
         _counts[event] += 1
     for watcher in _watchers:
-        watcher.counted(event)
+        watcher.counted(event, 1)
+
+
+def count_often(event: str) -> None:
+    """Count what happens all the time; the watchers hear of each _OFTEN at once."""
+    with _lock:
+        _counts[event] += 1
+        is_to_be_told = _counts[event] % _OFTEN == 0
+    if is_to_be_told:
+        for watcher in _watchers:
+            watcher.counted(event, _OFTEN)
 
 
 def note(name: str, value: float) -> None:

@@ -65,6 +65,10 @@ class Lifetime:
         created_at, expires_at = self.texts
         return {**record, CREATED_AT: created_at, EXPIRES_AT: expires_at}
 
+    @property
+    def is_over(self) -> bool:
+        return self.remaining_seconds(datetime.now(UTC)) <= 0
+
     def remaining_seconds(self, now: datetime) -> int:
         # Without a time zone it is the local time, as where USE_TZ is off.
         return int((self.expires_at - now.astimezone(UTC)).total_seconds())

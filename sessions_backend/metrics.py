@@ -47,8 +47,8 @@ class _Prometheus:
         "journal_bytes": JOURNAL_BYTES,
     }
 
-    def counted(self, event: str) -> None:
-        self._counters[event].inc()
+    def counted(self, event: str, times: int) -> None:
+        self._counters[event].inc(times)
 
     def noted(self, name: str, value: float) -> None:
         self._gauges[name].set(value)

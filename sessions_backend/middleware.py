@@ -42,7 +42,8 @@ def _is_transient(request: HttpRequest) -> bool:
 
 
 def _is_to_be_saved(session: Any) -> bool:
-    return bool(session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
+    # To tell whether it was modified, all of it is looked at.
+    return bool(settings.SESSION_SAVE_EVERY_REQUEST or session.modified)
 
 
 def _is_renewal_due(session: Any) -> bool:

@@ -81,10 +81,10 @@ def decode(raw: bytes) -> Record:
     # of it byte for byte was read rightly; the rest is read the exact way.
     try:
         record = orjson.loads(raw)
-    except ValueError:
-        record = None
-    if type(record) is dict and quick_encode(record) == raw:
-        return record
+        if type(record) is dict and orjson.dumps(record) == raw:
+            return record
+    except (TypeError, ValueError):
+        pass
     return _decode_exactly(raw)
 
 

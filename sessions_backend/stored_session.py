@@ -5,7 +5,8 @@ It remembers the bytes it has loaded. A save names them, so the store can tell w
 another request was faster; then the two are merged, and nothing is lost.
 
 Each step is written once, as a coroutine: `finish` runs it over blocking sockets, an
-event loop awaits it.
+event loop awaits it. A load and a save are tried without one first, for most requests
+ask for nothing else (stores/short_way.py).
 """
 
 import secrets
@@ -33,6 +34,7 @@ from sessions_backend import (
     sealing,
 )
 from sessions_backend.exceptions import (
+    ANTICIPATED,
     DamagedRecord,
     StorageUnavailable,
     UnstorableValue,
@@ -48,6 +50,7 @@ from sessions_backend.stores.base import (
     Stored,
     Unreadable,
 )
+from sessions_backend.stores.short_way import ShortWay
 
 _ID_BYTES = 20
 # Each lost race means that another writer won one: this many in a row is a fault.
@@ -117,6 +120,52 @@ class StoredSession(SessionBase):
         self._session_cache = (
             {} if self.session_key is None else await self._load(store)
         )
+
+    def _load_at_once(self, way: ShortWay | None) -> Record | None:
+        """Load what is there and in order; None if that is not so, or not known."""
+        if way is None or self._session_key is None or hasattr(self, "_session_cache"):
+            return None
+        key = names.record_key(self._session_key)
+        try:
+            if conf.load().saves_every_request:
+                return self._renewed_at_once(way, key)
+            found = way.load(key)
+            if found is None:
+                return None
+            raw, remaining = found
+            data, lifetime = self._opened(raw, key)
+        except DamagedRecord:
+            return None
+        if lifetime is not None and lifetime.is_over:
+            return None
+        self._raw, self._remaining, self._lifetime = raw, remaining, lifetime
+        self._listed_for = data.get(USER_ID)
+        return data
+
+    def _renewed_at_once(self, way: ShortWay, key: str) -> Record | None:
+        known = way.known(key)
+        if known is None:
+            return None
+        data, self._lifetime = self._opened(known, key)
+        # How far to renew it, and where it is listed, are in the record.
+        self._session_cache = data
+        ttl, listed_in = self._ttl(), self._user_list()
+        del self._session_cache
+        if ttl > 0 and way.renew(key, ttl, known=known, listed_in=listed_in):
+            self._raw, self._remaining = known, ttl
+            self._listed_for = data.get(USER_ID)
+            self._renewed_at = time.monotonic()
+            return data
+        self._lifetime = None
+        return None
+
+    def _opened(self, raw: bytes, key: str) -> tuple[Record, Lifetime | None]:
+        """:raises DamagedRecord: if this is no session"""
+        data = self._seals.decode(raw, key)
+        lifetime = self._take_lifetime(data)
+        if "_session_expiry" in data:
+            lifetimes.check_expiry(data)
+        return data, lifetime
 
     async def _load(self, store: AsyncStore) -> Record:
         if self.session_key is None:
@@ -196,14 +245,11 @@ class StoredSession(SessionBase):
             return None
         raw, remaining = stored.raw, stored.remaining
         try:
-            data = self._seals.decode(raw, key)
-            lifetime = self._take_lifetime(data)
-            if "_session_expiry" in data:
-                lifetimes.check_expiry(data)
+            data, lifetime = self._opened(raw, key)
         except DamagedRecord as error:
             await damaged.set_aside(store, key, raw, str(error))
             return None
-        if lifetime and lifetime.remaining_seconds(datetime.now(UTC)) <= 0:
+        if lifetime is not None and lifetime.is_over:
             return None
         return data, raw, remaining, lifetime
 
@@ -232,6 +278,45 @@ class StoredSession(SessionBase):
 
     # Writing ------------------------------------------------------------------
 
+    def _save_at_once(self, way: ShortWay | None) -> bool:
+        """Save what nobody else is in the way of; False if that is not so."""
+        if (
+            way is None
+            or self._successor is not None
+            or not hasattr(self, "_session_cache")
+        ):
+            return False
+        is_new = self._session_key is None
+        if is_new:
+            self._session_key = self._get_new_session_key()
+        is_saved = False
+        try:
+            is_saved = self._is_written(way, is_new=is_new)
+        except ANTICIPATED:
+            # The long way leaves out the frames, which hold the session.
+            pass
+        finally:
+            if is_new and not is_saved:
+                self._session_key = None
+        return is_saved
+
+    def _is_written(self, way: ShortWay, *, is_new: bool) -> bool:
+        raw, ttl = self._encoded(), self._ttl()
+        if raw == self._raw:
+            return ttl == self._remaining and self._was_just_renewed()
+        if ttl <= 0:
+            return False
+        if is_new:
+            is_done = way.create(self._key(), raw, ttl, listed_in=self._user_list())
+            self._is_marked = is_done or self._is_marked
+        else:
+            is_done = self._raw is not None and way.replace(
+                self._key(), self._raw, raw, ttl, listed_in=self._new_user_list()
+            )
+        if is_done:
+            self._note_stored(raw, ttl)
+        return is_done
+
     async def _create(self, store: AsyncStore) -> None:
         while True:
             self._session_key = self._get_new_session_key()
@@ -239,6 +324,10 @@ class StoredSession(SessionBase):
                 await self._save_new(store)
             except CreateError:
                 continue
+            except BaseException:
+                # An id that leads nowhere: a second try is to find another one.
+                self._session_key = None
+                raise
             self.modified = True
             return
 

@@ -379,13 +379,17 @@ class FailingOverStore:
     def _note(self, outage: StorageUnavailable) -> None:
         health.count("redis_failures")
         cause = outage.__cause__
+        if cause is None:
+            # The request's time was used up before; Redis was not asked.
+            return
         if isinstance(cause, Refused) and cause.is_of_writes_only:
             # What is there is still read; only the writes wait in the journal.
             self._recovery.note_refusal(cause)
             return
-        if cause is None:
-            # The request's time was used up before; Redis was not asked.
-            return
+        self.note_failure(cause)
+
+    def note_failure(self, cause: BaseException) -> None:
+        """Note that Redis did not answer, or refuses to serve."""
         if not self._breaker.is_open:
             logger.warning("Redis did not answer: %s", type(cause).__name__)
         self._breaker.note_failure(cause)

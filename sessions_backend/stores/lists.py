@@ -6,7 +6,6 @@ a session that is renewed with every request is listed once in that time, not ea
 """
 
 import time
-from collections.abc import Sequence
 from functools import lru_cache
 
 from sessions_backend import names
@@ -33,7 +32,7 @@ class Lists:
         # which it is named there.
         self._known: dict[str, tuple[str, float]] = {}
 
-    def adding(self, key: str, list_key: str | None, ttl: int) -> Sequence[Command]:
+    def adding(self, key: str, list_key: str | None, ttl: int) -> tuple[Command, ...]:
         """Return what lists a session for `ttl` seconds, if it is not yet."""
         if list_key is None or self._is_known(key, list_key, ttl):
             return ()
@@ -47,7 +46,7 @@ class Lists:
             (list_key, expire_if_later % name),
         )
 
-    def note(self, listing: Sequence[Command], key: str, ttl: int) -> None:
+    def note(self, listing: tuple[Command, ...], key: str, ttl: int) -> None:
         """Remember that Redis has done what `adding` returned."""
         if listing:
             if len(self._known) >= _MOST_KNOWN:

@@ -66,7 +66,7 @@ class NearCache:
                 self._drop(key)
                 return None
             self._near.move_to_end(key)
-        health.count("near_hits")
+        health.count_often("near_hits")
         return Stored(near.raw, remaining)
 
     def expect(self, key: str) -> tuple[object, Preamble | None]:

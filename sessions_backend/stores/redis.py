@@ -38,7 +38,8 @@ _MISSING = -2
 _SCAN_COUNT = 500
 # What is pipelined at most, so that no request of an operator holds up the others.
 _BATCH = 1000
-_TTL = b"*2\r\n$3\r\nTTL\r\n%b"
+# Each to be filled in with the name of a key.
+TTL = b"*2\r\n$3\r\nTTL\r\n%b"
 # More logouts than a process could miss while it connects again.
 _ENDED_KEPT = 10_000
 # Until then every process has given back what it knows.
@@ -56,10 +57,10 @@ class Refused(RedisError):
 
 class RedisStore:
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._lists = Lists(transport)
+        self.transport = transport
+        self.lists = Lists(transport)
         # Until it says otherwise. It costs a third less than the script.
-        self._knows_ifeq = True
+        self.knows_ifeq = True
 
     def cached(self, key: str) -> Stored | None:
         """Return what is known without asking Redis; the near cache's to answer."""
@@ -82,12 +83,12 @@ class RedisStore:
     async def create(
         self, key: str, raw: bytes, ttl: int, *, listed_in: str | None = None
     ) -> bool:
-        listing = self._lists.adding(key, listed_in, ttl)
+        listing = self.lists.adding(key, listed_in, ttl)
         done, *_ = await self._ask(_command("SET", key, raw, "NX", "EX", ttl), *listing)
         if done is None:
             await self._take_off_list(key, listed_in)
             return False
-        self._lists.note(listing, key, ttl)
+        self.lists.note(listing, key, ttl)
         return True
 
     async def replace(
@@ -99,7 +100,7 @@ class RedisStore:
         *,
         listed_in: str | None = None,
     ) -> Replacement | bytes:
-        listing = self._lists.adding(key, listed_in, ttl)
+        listing = self.lists.adding(key, listed_in, ttl)
         if expected is None:
             set_it = _command("SET", key, raw, "XX", "EX", ttl)
             done, *_ = await self._ask(set_it, *listing)
@@ -109,7 +110,7 @@ class RedisStore:
         if present == raw:
             # If these bytes stood there before, they are this call's own, sent again
             # after a connection broke before its reply, or another writer's.
-            self._lists.note(listing, key, ttl)
+            self.lists.note(listing, key, ttl)
             return Replacement.DONE
         if present is not None:
             return present
@@ -131,23 +132,23 @@ class RedisStore:
         return outcomes
 
     async def renew(self, key: str, ttl: int, *, listed_in: str | None = None) -> bool:
-        listing = self._lists.adding(key, listed_in, ttl)
+        listing = self.lists.adding(key, listed_in, ttl)
         done, *_ = await self._ask(_command("EXPIRE", key, ttl), *listing)
         if not done:
             await self._take_off_list(key, listed_in)
             return False
-        self._lists.note(listing, key, ttl)
+        self.lists.note(listing, key, ttl)
         return True
 
     async def load_renewed(
         self, key: str, ttl: int, *, listed_in: str | None = None
     ) -> Stored | Unreadable | None:
-        listing = self._lists.adding(key, listed_in, ttl)
+        listing = self.lists.adding(key, listed_in, ttl)
         raw, *_ = await self._ask(
             _command("GETEX", key, "EX", ttl), *listing, tolerated="WRONGTYPE"
         )
         if type(raw) is bytes:
-            self._lists.note(listing, key, ttl)
+            self.lists.note(listing, key, ttl)
         else:
             await self._take_off_list(key, listed_in)
         return loaded(raw, ttl, conf.load().longest_read)
@@ -183,7 +184,7 @@ class RedisStore:
         listed_in: str | None = None,
     ) -> Rotated:
         new, raw, ttl = goes_on
-        listing = self._lists.adding(new, listed_in, ttl)
+        listing = self.lists.adding(new, listed_in, ttl)
         # Not sent twice, for the same reason.
         done, *_, held, _ = await self._ask(
             _command("SET", new, raw, "NX", "EX", ttl),
@@ -194,7 +195,7 @@ class RedisStore:
         if done is None:
             await self._take_off_list(new, listed_in)
         else:
-            self._lists.note(listing, new, ttl)
+            self.lists.note(listing, new, ttl)
         return Rotated(held, done is not None)
 
     async def put(self, key: str, raw: bytes, ttl: int) -> bytes | None:
@@ -227,7 +228,7 @@ class RedisStore:
 
     async def listed(self, list_key: str) -> list[str]:
         # Whoever looks is to find what is renewed from now on.
-        self._lists.forget()
+        self.lists.forget()
         now = int(time.time())
         _, found = await self._ask(
             pruning(list_key, now),
@@ -236,7 +237,7 @@ class RedisStore:
         return [name.decode("utf-8", "replace") for name in found]
 
     async def unlist(self, list_key: str, names: Sequence[str]) -> None:
-        self._lists.forget()
+        self.lists.forget()
         for batch in _batches(names):
             await self._ask_one("ZREM", list_key, *batch)
 
@@ -258,12 +259,12 @@ class RedisStore:
         return policy if is_bounded and policy != "noeviction" else None
 
     def close(self) -> None:
-        self._transport.close()
+        self.transport.close()
 
     @property
     def breaks(self) -> int:
         """Return how often a connection turned out broken."""
-        return self._transport.breaks
+        return self.transport.breaks
 
     # For failing over ---------------------------------------------------------
 
@@ -300,7 +301,7 @@ class RedisStore:
         """Create the records that are missing; return the keys of the others."""
         present: list[str] = []
         # The lists were lost as well.
-        self._lists.forget()
+        self.lists.forget()
         for batch in _batches(list(records.items())):
             replies = await self._ask(
                 *(
@@ -346,7 +347,7 @@ class RedisStore:
     ) -> bytes | None:
         """Set the key if it holds `expected`; return what stands there then."""
         present: bytes | None
-        if self._knows_ifeq:
+        if self.knows_ifeq:
             set_it = _command("SET", key, raw, IFEQ, expected, "EX", ttl)
             done, *_ = await self._ask(set_it, *listing, tolerated="ERR syntax")
             if done is None:
@@ -354,7 +355,7 @@ class RedisStore:
                 return present
             if type(done) is not ReplyError:
                 return raw
-            self._knows_ifeq, listing = False, ()
+            self.knows_ifeq, listing = False, ()
         answer = await self._run(REPLACE, key, expected, raw, ttl, beside=listing)
         present = raw if answer == 1 else answer
         return present
@@ -417,7 +418,7 @@ class RedisStore:
             raise budget.outage
         started = monotonic()
         try:
-            replies = await self._transport.exchange(
+            replies = await self.transport.exchange(
                 commands, started + budget.remaining, is_repeatable, preamble
             )
         except (RedisError, OSError, hiredis.HiredisError) as error:
@@ -440,7 +441,7 @@ def reading(key: str, most: int) -> tuple[Command, Command]:
     GETRANGE costs what GET costs, and brings just enough of what is no session to tell.
     """
     name = bulk(key)
-    return (key, _getrange(most) % name), (key, _TTL % name)
+    return (key, getrange(most) % name), (key, TTL % name)
 
 
 def loaded(raw: Any, remaining: Any, most: int) -> Stored | Unreadable | None:
@@ -456,7 +457,7 @@ def loaded(raw: Any, remaining: Any, most: int) -> Stored | Unreadable | None:
 
 
 @lru_cache(maxsize=1)
-def _getrange(most: int) -> bytes:
+def getrange(most: int) -> bytes:
     return b"*4\r\n$8\r\nGETRANGE\r\n%b$1\r\n0\r\n" + bulk(most)
 
 

@@ -44,9 +44,9 @@ class BlockingTransport:
         preamble: Preamble | None = None,
     ) -> list[Any]:
         request, count = b"".join([packed for _, packed in commands]), len(commands)
-        wire: Wire | None = getattr(self._local, "wire", None)
+        wire = self.own_wire
         try:
-            if wire is None or not wire.is_open:
+            if wire is None:
                 replies = self._exchange_anew(request, count, deadline, preamble)
             else:
                 try:
@@ -66,6 +66,12 @@ class BlockingTransport:
             if type(reply) is ReplyError and is_refusal(reply):
                 self._close_own()
         return replies
+
+    @property
+    def own_wire(self) -> Wire | None:
+        """Return the connection that this thread has open, if it has one."""
+        wire: Wire | None = getattr(self._local, "wire", None)
+        return wire if wire is not None and wire.is_open else None
 
     def close(self) -> None:
         with self._lock:
@@ -111,8 +117,7 @@ class BlockingTransport:
             self._turn.release()
 
     def _close_own(self) -> None:
-        wire: Wire | None = getattr(self._local, "wire", None)
-        if wire is not None:
+        if wire := self.own_wire:
             wire.close()
 
     def _opened(self, deadline: float) -> Wire:

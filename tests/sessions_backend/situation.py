@@ -65,7 +65,7 @@ class Stage:
         recovers: type[Recovery] = IdleRecovery,
     ) -> None:
         self.redis = MoodyRedis()
-        self.there = Blocking(RedisStore(self.redis._transport))
+        self.there = Blocking(RedisStore(self.redis.transport))
         self.breaker = Breaker()
         self.copies = Copies(most=100, most_bytes=100_000, age_seconds=3600)
         self.journal = Journal(
@@ -100,5 +100,5 @@ class Stage:
 
     def breaks(self) -> None:
         """Let a connection turn out broken: Redis may have been restarted."""
-        transport: Any = self.redis._transport
+        transport: Any = self.redis.transport
         transport.breaks += 1

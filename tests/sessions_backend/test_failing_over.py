@@ -517,7 +517,7 @@ class TestAskingRedisItself:
         assert set(stage.store.keys(prefix, limit=10)) == {key, other}
         assert len(list(stage.store.keys(prefix, limit=1))) == 1
         stage.store.ping()
-        wire = stage.redis._transport._local.wire
+        wire = stage.redis.transport._local.wire
         assert wire.is_open
         stage.store.close()
         assert not wire.is_open

@@ -251,7 +251,7 @@ class TestAConnection:
     def test_closed_while_idle_is_replaced_unnoticed(self, proxy, session, mode):
         store = redis_store(settings.SESSION_CACHE_ALIAS)
         store.ping()
-        wire = store._store._transport._local.wire  # type: ignore[attr-defined]  # looks inside
+        wire = store._store.transport._local.wire  # type: ignore[attr-defined]  # looks inside
         # The server ends it; the client hears of that with its next command.
         proxy.mode = mode
         with pytest.raises(OSError, match=r"closed|reset"):

@@ -41,7 +41,7 @@ class TestRedisStoreWithoutIfeq(StoreContract):
     @pytest.fixture
     def store(self):
         redis = RedisStore(BlockingTransport(pool_of(settings.SESSION_CACHE_ALIAS)))
-        redis._knows_ifeq = False
+        redis.knows_ifeq = False
         yield Blocking(redis)
         redis.close()
 
@@ -54,7 +54,7 @@ def test_a_server_without_ifeq_is_asked_for_it_once(monkeypatch):
     store.create("session:old-server", b"old", 60)
 
     assert store.replace("session:old-server", b"old", b"new", 60) is Replacement.DONE
-    assert not redis._knows_ifeq
+    assert not redis.knows_ifeq
     assert store.replace("session:old-server", b"old", b"own", 60) == b"new"
     redis.close()
 

@@ -1,0 +1,249 @@
+"""What goes the short way, and what does not: the two never answer differently."""
+
+import json
+import threading
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
+from django.test import override_settings
+
+from sessions_backend import budget, conf, failover, health
+from sessions_backend.engine import SessionStore
+from sessions_backend.exceptions import StorageUnavailable
+from sessions_backend.stores.failing_over import FailingOverStore
+from tests.sessions_backend.conftest import caches_with
+from tests.sessions_backend.misbehaving import HANG
+
+METHODS = ("load", "create", "replace", "load_renewed")
+
+
+@pytest.fixture
+def session():
+    session = SessionStore()
+    session["cart"] = {"a": 1}
+    session["_auth_user_id"] = "7"
+    session.save()
+    return session
+
+
+@pytest.fixture
+def long_way(monkeypatch):
+    """Note who asks the long way for what."""
+    asked: list[str] = []
+
+    def noting(name):
+        method = getattr(FailingOverStore, name)
+
+        async def note(*arguments, **options):
+            asked.append(name)
+            return await method(*arguments, **options)
+
+        return note
+
+    for name in METHODS:
+        monkeypatch.setattr(FailingOverStore, name, noting(name))
+    return asked
+
+
+def opened(session):
+    return SessionStore(session.session_key)
+
+
+def key_of(session):
+    return f"{settings.SESSION_REDIS_KEY_PREFIX}{session.session_key}"
+
+
+class TestNearlyEveryCall:
+    def test_is_a_load_or_a_save_of_it(self, session, long_way, redis_client):
+        request = opened(session)
+        request["cart"]["b"] = 2
+        request.save()
+        another = SessionStore()
+        another["cart"] = {}
+        another.save()
+
+        assert long_way == []
+        assert json.loads(redis_client.get(key_of(session)))["cart"] == {"a": 1, "b": 2}
+        assert redis_client.ttl(key_of(session)) == settings.SESSION_COOKIE_AGE
+        assert redis_client.exists(key_of(another))
+
+    def test_renews_where_each_request_does(self, session, long_way, redis_client):
+        redis_client.expire(key_of(session), 100)
+        with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+            conf.load.cache_clear()
+            request = opened(session)
+            assert request["cart"] == {"a": 1}
+            request.save()
+        conf.load.cache_clear()
+
+        assert long_way == []
+        assert redis_client.ttl(key_of(session)) == settings.SESSION_COOKIE_AGE
+
+    def test_is_remembered_for_an_outage(self, session, valkey):
+        request = opened(session)
+        request["cart"]["b"] = 2
+        request.save()
+        written = failover.situation().copies.written_since(0)
+        failover.situation().breaker.open_at_start()
+
+        assert opened(session)["cart"] == {"a": 1, "b": 2}
+        assert json.loads(written[key_of(session)])["cart"] == {"a": 1, "b": 2}
+
+
+class TestWhatIsOutOfTheOrdinary:
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            (("persist",), {"a": 1}),
+            (("set", "{damaged", "ex", 100), None),
+            (("set", '{"cart":{"a":12345678901234567890123}}', "ex", 100), None),
+            (("set", "", "ex", 100), None),
+            (("del",), None),
+        ],
+        ids=["without an end", "damaged", "a big integer", "empty", "gone"],
+    )
+    def test_in_redis_is_read_the_long_way(
+        self, session, long_way, redis_client, change, expected
+    ):
+        command, *arguments = change
+        redis_client.execute_command(command, key_of(session), *arguments)
+        if "12345" in str(arguments):
+            # Read exactly on either way.
+            assert opened(session)["cart"] == {"a": 12345678901234567890123}
+            return
+
+        assert opened(session).get("cart") == expected
+        assert "load" in long_way
+
+    def test_a_key_of_another_type(self, session, long_way, redis_client):
+        redis_client.delete(key_of(session))
+        redis_client.lpush(key_of(session), "a list")
+
+        assert opened(session).get("cart") is None
+        assert long_way == ["load"]
+
+    def test_a_record_that_is_too_long(self, session, long_way, settings):
+        settings.SESSION_MOST_BYTES = 10
+        conf.load.cache_clear()
+
+        assert opened(session).get("cart") is None
+        assert long_way == ["load"]
+
+    def test_an_open_breaker(self, session, long_way):
+        assert opened(session)["cart"]
+        failover.situation().breaker.open_at_start()
+
+        request = opened(session)
+        request["cart"]["b"] = 2
+        request.save()
+        SessionStore().create()
+
+        assert long_way == ["load", "replace", "create"]
+
+    def test_what_the_journal_knows_better(self, session, long_way):
+        failover.situation().journal.remove(key_of(session))
+        request = opened(session)
+
+        assert request.get("cart") is None
+        assert "load" in long_way
+
+    def test_a_thread_without_a_connection(self, session, long_way):
+        found = []
+        thread = threading.Thread(target=lambda: found.append(opened(session)["cart"]))
+        thread.start()
+        thread.join(10)
+
+        assert found == [{"a": 1}]
+        assert long_way == ["load"]
+
+    @pytest.mark.parametrize("step", ["load", "save", "create", "renew"])
+    def test_a_connection_that_was_closed(self, session, long_way, redis_client, step):
+        request = opened(session)
+        request["cart"]["b"] = 2
+        redis_client.client_kill_filter(_type="normal", skipme=True)
+        breaks = failover.situation().recovery._redis.breaks
+
+        if step == "load":
+            assert opened(session)["cart"] == {"a": 1}
+        elif step == "save":
+            request.save()
+            assert json.loads(redis_client.get(key_of(session)))["cart"]["b"] == 2
+        elif step == "create":
+            SessionStore().create()
+        else:
+            with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+                conf.load.cache_clear()
+                assert opened(session)["cart"] == {"a": 1}
+            conf.load.cache_clear()
+
+        assert long_way
+        # Redis may have been restarted: who finds a session missing is to know.
+        assert failover.situation().recovery._redis.breaks > breaks
+
+    def test_time_that_is_used_up(self, proxy, session):
+        breaks = failover.situation().recovery._redis.breaks
+        with budget.of_one_request():
+            budget.current().remaining = 0
+
+            with pytest.raises(StorageUnavailable, match="used up"):
+                opened(session).load()
+
+        assert failover.situation().recovery._redis.breaks == breaks
+
+    def test_another_writer_is_merged_with(self, session, long_way, redis_client):
+        slow, fast = opened(session), opened(session)
+        slow["cart"]["slow"] = 1
+        fast["cart"]["fast"] = 1
+        fast.save()
+        slow.save()
+
+        expected = {"a": 1, "slow": 1, "fast": 1}
+        assert json.loads(redis_client.get(key_of(session)))["cart"] == expected
+        # Tried once more, against what stands there by then.
+        assert long_way == ["replace", "replace"]
+
+    def test_what_was_deleted_stays_so(self, session, redis_client):
+        request = opened(session)
+        request["cart"]["late"] = 1
+        session.delete()
+
+        with pytest.raises(UpdateError):
+            request.save()
+        assert not redis_client.exists(key_of(session))
+
+    def test_what_cannot_be_stored_names_itself_and_shows_no_frames(self, session):
+        session["cart"]["when"] = object()
+
+        with pytest.raises(TypeError, match=r"\['cart'\]\['when'\]") as refusal:
+            session.save()
+
+        files = [frame.path.name for frame in refusal.traceback]
+        assert "stored_session.py" not in files
+
+    def test_a_new_one_that_cannot_be_stored_has_no_id(self):
+        session = SessionStore()
+        session["when"] = object()
+
+        with pytest.raises(TypeError):
+            session.save()
+        del session["when"]
+        session.save()
+
+        assert opened(session).session_key
+
+    def test_a_redis_that_hangs_opens_the_breaker(self, proxy):
+        with override_settings(SESSION_STRICT=False, CACHES=caches_with(proxy.url)):
+            failover.reset()
+            session = SessionStore()
+            session["cart"] = {"a": 1}
+            session.save()
+            failures = health.counts().get("redis_failures", 0)
+            proxy.mode = HANG
+
+            for _ in range(3):
+                assert not failover.situation().breaker.is_open
+                assert opened(session)["cart"] == {"a": 1}
+
+            assert failover.situation().breaker.is_open
+            assert health.counts()["redis_failures"] > failures + 2
