@@ -16,11 +16,12 @@ from sessions_backend.exceptions import StorageUnavailable
 class Budget:
     """What is left of one request's time, and the outage that it met."""
 
-    __slots__ = ("outage", "remaining")
+    __slots__ = ("outage", "remaining", "used_up_by")
 
     def __init__(self, seconds: float) -> None:
         self.remaining = seconds
         self.outage: StorageUnavailable | None = None
+        self.used_up_by = ""
 
 
 _current: ContextVar[Budget | None] = ContextVar(
@@ -44,10 +45,10 @@ def of_one_request() -> Iterator[Budget]:
 
 
 @contextmanager
-def used_up() -> Iterator[None]:
+def used_up(reason: str) -> Iterator[None]:
     """Let the work inside wait for the store no more."""
     budget = current()
-    budget.remaining = 0.0
+    budget.remaining, budget.used_up_by = 0.0, reason
     token = _current.set(budget)
     try:
         yield

@@ -129,12 +129,14 @@ class SessionStore(StoredSession):
 
         :raises StorageUnavailable: if it cannot be known now
         """
+        reason = ""
         try:
             loaded = self._load_at_once(failover.short_way())
-        except NoAnswer:
-            with budget.used_up():
-                return finish(self._load(failover.blocking()))
-        return finish(self._load(failover.blocking())) if loaded is None else loaded
+            if loaded is not None:
+                return loaded
+        except NoAnswer as outage:
+            reason = str(outage)
+        return _decided(self._load(failover.blocking()), reason)
 
     def create(self) -> None:
         finish(self._create(failover.blocking()))
@@ -151,14 +153,13 @@ class SessionStore(StoredSession):
         :raises SessionTooLarge: if it has more than SESSION_MOST_BYTES
         :raises StorageUnavailable: if the store does not answer in time
         """
+        reason = ""
         try:
             if not must_create and self._save_at_once(failover.short_way()):
                 return
-        except NoAnswer:
-            with budget.used_up():
-                finish(self._save(failover.blocking(), must_create=must_create))
-            return
-        finish(self._save(failover.blocking(), must_create=must_create))
+        except NoAnswer as outage:
+            reason = str(outage)
+        _decided(self._save(failover.blocking(), must_create=must_create), reason)
 
     def renew(self) -> None:
         """
@@ -225,6 +226,14 @@ class SessionStore(StoredSession):
     async def aget_expiry_age(self, **kwargs: Any) -> int:
         age = cut(await super().aget_expiry_age(**kwargs))
         return self._at_most_until_the_end(age, **kwargs)
+
+
+def _decided[Result](long_way: Coroutine[Any, Any, Result], reason: str) -> Result:
+    """Go the long way; if Redis has used up its time for a reason, it is not asked."""
+    if not reason:
+        return finish(long_way)
+    with budget.used_up(reason):
+        return finish(long_way)
 
 
 async def _awaited[Result](coroutine: Coroutine[Any, Any, Result]) -> Result:

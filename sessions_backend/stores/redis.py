@@ -414,7 +414,8 @@ class RedisStore:
     ) -> list[Any]:
         budget = budgets.current()
         if budget.remaining <= 0:
-            budget.outage = StorageUnavailable("The request's time is used up.")
+            reason = budget.used_up_by or "The request's time is used up."
+            budget.outage = StorageUnavailable(reason)
             raise budget.outage
         started = monotonic()
         try:

@@ -146,8 +146,7 @@ class ShortWay:
             self._transport.breaks += 1
             health.count("redis_failures")
             self._note_failure(error)
-            # Without its frames: they hold what was sent.
-            raise NoAnswer(str(error)) from error.with_traceback(None)
+            raise NoAnswer(f"Redis cannot be reached: {error}") from None
         finally:
             budget.remaining -= monotonic() - started
         return None

@@ -46,6 +46,12 @@ def long_way(monkeypatch):
     return asked
 
 
+def situation():
+    serving = failover.situation()
+    assert serving is not None
+    return serving
+
+
 def opened(session):
     return SessionStore(session.session_key)
 
@@ -84,8 +90,8 @@ class TestNearlyEveryCall:
         request = opened(session)
         request["cart"]["b"] = 2
         request.save()
-        written = failover.situation().copies.written_since(0)
-        failover.situation().breaker.open_at_start()
+        written = situation().copies.written_since(0)
+        situation().breaker.open_at_start()
 
         assert opened(session)["cart"] == {"a": 1, "b": 2}
         assert json.loads(written[key_of(session)])["cart"] == {"a": 1, "b": 2}
@@ -132,7 +138,7 @@ class TestWhatIsOutOfTheOrdinary:
 
     def test_an_open_breaker(self, session, long_way):
         assert opened(session)["cart"]
-        failover.situation().breaker.open_at_start()
+        situation().breaker.open_at_start()
 
         request = opened(session)
         request["cart"]["b"] = 2
@@ -142,7 +148,7 @@ class TestWhatIsOutOfTheOrdinary:
         assert long_way == ["load", "replace", "create"]
 
     def test_what_the_journal_knows_better(self, session, long_way):
-        failover.situation().journal.remove(key_of(session))
+        situation().journal.remove(key_of(session))
         request = opened(session)
 
         assert request.get("cart") is None
@@ -162,7 +168,7 @@ class TestWhatIsOutOfTheOrdinary:
         request = opened(session)
         request["cart"]["b"] = 2
         redis_client.client_kill_filter(_type="normal", skipme=True)
-        breaks = failover.situation().recovery._redis.breaks
+        breaks = situation().recovery._redis.breaks
 
         if step == "load":
             assert opened(session)["cart"] == {"a": 1}
@@ -179,17 +185,17 @@ class TestWhatIsOutOfTheOrdinary:
 
         assert long_way
         # Redis may have been restarted: who finds a session missing is to know.
-        assert failover.situation().recovery._redis.breaks > breaks
+        assert situation().recovery._redis.breaks > breaks
 
     def test_time_that_is_used_up(self, proxy, session):
-        breaks = failover.situation().recovery._redis.breaks
+        breaks = situation().recovery._redis.breaks
         with budget.of_one_request():
             budget.current().remaining = 0
 
             with pytest.raises(StorageUnavailable, match="used up"):
                 opened(session).load()
 
-        assert failover.situation().recovery._redis.breaks == breaks
+        assert situation().recovery._redis.breaks == breaks
 
     def test_another_writer_is_merged_with(self, session, long_way, redis_client):
         slow, fast = opened(session), opened(session)
@@ -218,7 +224,7 @@ class TestWhatIsOutOfTheOrdinary:
         with pytest.raises(TypeError, match=r"\['cart'\]\['when'\]") as refusal:
             session.save()
 
-        files = [frame.path.name for frame in refusal.traceback]
+        files = {str(frame.path).rpartition("/")[2] for frame in refusal.traceback}
         assert "stored_session.py" not in files
 
     def test_a_new_one_that_cannot_be_stored_has_no_id(self):
@@ -242,8 +248,8 @@ class TestWhatIsOutOfTheOrdinary:
             proxy.mode = HANG
 
             for _ in range(3):
-                assert not failover.situation().breaker.is_open
+                assert not situation().breaker.is_open
                 assert opened(session)["cart"] == {"a": 1}
 
-            assert failover.situation().breaker.is_open
+            assert situation().breaker.is_open
             assert health.counts()["redis_failures"] > failures + 2
