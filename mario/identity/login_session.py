@@ -32,7 +32,7 @@ from sessions_backend.exceptions import StorageUnavailable
 TOKENS = kept_tokens.TOKENS
 USER_INFO = "user_info"
 # What a visitor keeps when the login's session takes over from another one.
-_KEPT = "cart"
+_CART, _VOUCHER = "cart", "cart_voucher"
 # What clocks and answers on their way may add to the life of a token.
 _LATE_SECONDS = 60
 _BACKEND = "mario.identity.oidc.KeycloakBackend"
@@ -165,14 +165,14 @@ def lapse(session_key: str, *, generation: int) -> bool:
         if tokens is None or tokens.generation != generation:
             return False
         ended.append((tokens, label(section(record, USER_INFO))))
-        for key in record.keys() - {_KEPT}:
+        for key in record.keys() - {_CART, _VOUCHER}:
             del record[key]
         return True
 
     if not session.amend(forget_login):
         return False
     tokens, name = ended[-1]
-    if not session.get(_KEPT):
+    if not session.get(_CART):
         session.delete()
     if name:
         with suppress(StorageUnavailable):
@@ -318,8 +318,9 @@ def _take_over(session: SessionBase, earlier_name: str) -> None:
         return
     # A bearer that is adding to it at this moment adds to the session that goes on.
     held = session.take_over(earlier_name)  # type: ignore[attr-defined]  # the engine's
-    if held.get(_KEPT):
-        session[_KEPT] = {**held[_KEPT], **session.get(_KEPT, {})}
+    if held.get(_CART):
+        session[_CART] = {**held[_CART], **session.get(_CART, {})}
+        session[_VOUCHER] = session.get(_VOUCHER) or held.get(_VOUCHER, "")
         # It may have been logged out by now: then nothing is kept.
         with suppress(UpdateError):
             session.save()

@@ -144,6 +144,9 @@ class TestWhoComesAtTheSameMoment:
         client.cookies.clear()
         (key,) = redis_client.keys(KEYS)
         slow = SessionStore(names.name_of(key))
+        stored = SessionStore(names.name_of(key))
+        stored["cart_voucher"] = "PIZZA20"
+        stored.save()
         slow["cart"]["slow"] = {"pizza": pizza.pk, "size": "medium", "quantity": 1}
         asked = begin(client)
         issuer.will_answer(asked["nonce"])
@@ -153,6 +156,7 @@ class TestWhoComesAtTheSameMoment:
 
         assert len(redis_client.keys(KEYS)) == 1
         assert "slow" in client.session["cart"]
+        assert client.session["cart_voucher"] == "PIZZA20"
 
     def test_new_tokens_take_over_what_a_bearer_has_opened(
         self, client, issuer: Issuer, token, pizza, redis_client

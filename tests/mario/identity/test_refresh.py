@@ -55,12 +55,16 @@ class Visit:
         return self.client.get(path, headers=headers)
 
 
+# What a visitor goes on with.
+LEFT = {"cart", "cart_voucher", "created_at", "expires_at"}
+
+
 @pytest.fixture
 def visit(client, issuer: Issuer, redis_client) -> Visit:
     visit = Visit(client, redis_client)
     log_in(client, issuer)
     session = SessionStore(visit.key)
-    session["cart"] = CART
+    session["cart"], session["cart_voucher"] = CART, "PIZZA20"
     session.save()
     issuer.token_requests.clear()
     issuer.will_refresh()
@@ -245,7 +249,7 @@ class TestALoginThatKeycloakHasEnded:
 
         assert response.status_code == 302
         assert response["location"].startswith("/auth/login?next=/orders/")
-        assert visit.record.keys() == {"cart", "created_at", "expires_at"}
+        assert visit.record.keys() == LEFT
         assert visit.record["cart"] == CART
 
     def test_is_asked_about_once(self, visit, issuer: Issuer):
@@ -322,7 +326,7 @@ class TestAnAnswerThatMustNotBeBelieved:
     def assert_ended(self, visit):
         visit.let_tokens_end_in(-1)
         assert visit.see()["location"].startswith("/auth/login")
-        assert visit.record.keys() == {"cart", "created_at", "expires_at"}
+        assert visit.record.keys() == LEFT
 
     @pytest.mark.parametrize(
         "changes",
