@@ -14,14 +14,19 @@ from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
 from pizzeria.delivery import services
 from pizzeria.delivery.board import ready_orders, tour_of
+from pizzeria.delivery.drivers import drivers_now
 from pizzeria.orders.api import OrderSerializer, person_of
 from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderQuerySet
-from pizzeria.roles import DELIVER
+from pizzeria.roles import DELIVER, OVERSEE
 from pizzeria.text import refuse_control_characters
 
 
 class MayDeliver(Permitted):
     needs = DELIVER
+
+
+class MayOversee(Permitted):
+    needs = OVERSEE
 
 
 class BringBackSerializer(serializers.Serializer[Any]):
@@ -80,6 +85,59 @@ class Tour(generics.ListAPIView[Order]):
 
     def get_queryset(self) -> OrderQuerySet:
         return tour_of(person_of(self.request)).with_lines()
+
+
+class StopSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    customer_address = serializers.CharField()
+    delivering_at = serializers.DateTimeField()
+    promised_at = serializers.DateTimeField(allow_null=True)
+    is_late = serializers.BooleanField(help_text="Beyond what was promised.")
+
+
+class DriverSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    is_on_tour = serializers.BooleanField()
+    since = serializers.DateTimeField(allow_null=True)
+    stops = StopSerializer(many=True)
+    delivered_today = serializers.IntegerField()
+    average_minutes = serializers.FloatField(
+        allow_null=True, help_text="On the road, today."
+    )
+    busy_share = serializers.FloatField(
+        allow_null=True,
+        help_text="Of the time since the first departure today: with an order in hand.",
+    )
+
+
+class WaitingSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    customer_address = serializers.CharField()
+    ready_at = serializers.DateTimeField(allow_null=True)
+    age_minutes = serializers.IntegerField()
+    age = serializers.ChoiceField(["fresh", "waiting", "late"])
+
+
+class DriversSerializer(serializers.Serializer[Any]):
+    now = serializers.DateTimeField()
+    on_tour_count = serializers.IntegerField()
+    drivers_count = serializers.IntegerField()
+    drivers = DriverSerializer(many=True, help_text="A hundred at most.")
+    ready_count = serializers.IntegerField()
+    longest_minutes = serializers.IntegerField(allow_null=True)
+    ready = WaitingSerializer(many=True, help_text="Fifty at most, longest first.")
+
+
+class Drivers(APIView):
+    permission_classes = [IsAuthenticated, MayOversee]
+
+    @extend_schema(
+        tags=["delivery"],
+        summary="All drivers at this moment, and what waits for one",
+        responses={200: DriversSerializer, **_NOT_IN},
+    )
+    def get(self, request: Request) -> Response:
+        return Response(DriversSerializer(drivers_now(now=timezone.now())).data)
 
 
 class TakeOrder(_DriversView):

@@ -43,10 +43,10 @@ def board(*, driver: User, now: datetime) -> dict[str, Any]:
     ready = list(ready_orders().with_lines()[:ORDERS_SHOWN])
     tour = list(tour_of(driver).with_lines()[:ORDERS_SHOWN])
     for order in ready:
-        order.age_minutes = _minutes(now, order.ready_at)
-        order.age = _age_of(order.age_minutes)
+        order.age_minutes = minutes_between(order.ready_at, now)
+        order.age = age_of(order.age_minutes)
     for order in tour:
-        order.age_minutes = _minutes(now, order.placed_at)
+        order.age_minutes = minutes_between(order.placed_at, now)
         order.age = "done"
     return {
         "ready": ready,
@@ -62,11 +62,12 @@ def map_url(address: str) -> str:
     return settings.DELIVERY_MAP_URL.replace("{address}", quote(address, safe=""))
 
 
-def _age_of(minutes: int) -> str:
+def age_of(minutes: int) -> str:
+    """Call a waiting time "fresh", "waiting" or "late"."""
     if minutes >= settings.DELIVERY_LATE_MINUTES:
         return "late"
     return "waiting" if minutes >= settings.DELIVERY_WAITING_MINUTES else "fresh"
 
 
-def _minutes(now: datetime, since: datetime | None) -> int:
+def minutes_between(since: datetime | None, now: datetime) -> int:
     return int((now - (since or now)).total_seconds() // 60)

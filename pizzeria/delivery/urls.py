@@ -4,6 +4,7 @@ from pizzeria.delivery import views
 
 urlpatterns = [
     path("delivery/", views.delivery_board, name="delivery_board"),
+    path("delivery/drivers/", views.delivery_drivers, name="delivery_drivers"),
     path("delivery/<int:order_id>/take/", views.delivery_take, name="delivery_take"),
     path(
         "delivery/<int:order_id>/deliver/",

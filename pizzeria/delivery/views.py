@@ -6,13 +6,20 @@ from pizzeria.access import SignedInRequest, login_required
 from pizzeria.boards import Board
 from pizzeria.delivery import services
 from pizzeria.delivery.board import board
+from pizzeria.delivery.drivers import drivers_now
 from pizzeria.delivery.forms import BringBackForm, MoveStopForm
-from pizzeria.roles import DELIVER
+from pizzeria.roles import DELIVER, OVERSEE
 
 _BOARD = Board(
     page="delivery_board",
     template="delivery/delivery_board.html",
     context=lambda request: board(driver=request.user, now=timezone.now()),
+)
+
+_DRIVERS = Board(
+    page="delivery_drivers",
+    template="delivery/delivery_drivers.html",
+    context=lambda request: drivers_now(now=timezone.now()),
 )
 
 
@@ -21,6 +28,13 @@ _BOARD = Board(
 def delivery_board(request: SignedInRequest) -> HttpResponse:
     """Show what is ready, and one's own tour."""
     return _BOARD.show(request)
+
+
+@require_safe
+@login_required(permission=OVERSEE)
+def delivery_drivers(request: SignedInRequest) -> HttpResponse:
+    """Show who drives what, and what waits for a driver."""
+    return _DRIVERS.show(request)
 
 
 @require_POST

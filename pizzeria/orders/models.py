@@ -166,6 +166,7 @@ class Order(models.Model):
     age_minutes: int
     age: str
     due_minutes: int | None
+    is_late: bool
     next_status: Status | None
     elsewhere: int
 

@@ -70,6 +70,9 @@ PAGES = [
         "delivery-of-manager", "delivery/delivery_board.html", "/delivery/", MANAGER
     ),
     ShopPage(
+        "drivers", "delivery/delivery_drivers.html", "/delivery/drivers/", MANAGER
+    ),
+    ShopPage(
         "management", "management/management_dashboard.html", "/management/", MANAGER
     ),
     ShopPage(
