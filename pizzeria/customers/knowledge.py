@@ -98,6 +98,8 @@ _PLAIN = (
     "allergies",
     "cancel_reason",
     "return_reason",
+    "handed_to",
+    "delivery_note",
     "refund_reason",
 )
 _TIMES = (

@@ -145,6 +145,7 @@ def erase_customer(*, user: User) -> int:
         allergies="",
         cancel_reason="",
         return_reason="",
+        delivery_note="",
         refund_reason="",
         idempotency_key="",
         request_digest="",

@@ -15,8 +15,10 @@ from pizzeria.api_errors import documented
 from pizzeria.delivery import services
 from pizzeria.delivery.board import ready_orders, tour_of
 from pizzeria.delivery.drivers import drivers_now
+from pizzeria.fields import WordField
 from pizzeria.orders.api import OrderSerializer, person_of
 from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderQuerySet
+from pizzeria.orders.transitions import HandedTo
 from pizzeria.roles import DELIVER, OVERSEE
 from pizzeria.text import refuse_control_characters
 
@@ -36,6 +38,18 @@ class BringBackSerializer(serializers.Serializer[Any]):
         required=False,
         allow_blank=True,
         default="",
+        max_length=MAX_REASON_LENGTH,
+        validators=[refuse_control_characters],
+    )
+
+
+class HandOverSerializer(serializers.Serializer[Any]):
+    """How it was handed over; nothing of it has to be said."""
+
+    handed_to = WordField(HandedTo.choices, required=False, allow_blank=True)
+    note = serializers.CharField(
+        required=False,
+        allow_blank=True,
         max_length=MAX_REASON_LENGTH,
         validators=[refuse_control_characters],
     )
@@ -164,14 +178,19 @@ class DeliverOrder(_DriversView):
         tags=["delivery"],
         operation_id="delivery_deliver",
         summary="Hand an order over",
-        request=None,
-        responses=_CHANGED,
+        request=HandOverSerializer,
+        responses={**_CHANGED, **documented(HTTPStatus.BAD_REQUEST)},
     )
     def post(self, request: Request, order_id: int) -> Response:
         """Only what is on your own tour; managers step in."""
+        told = HandOverSerializer(data=request.data)
+        told.is_valid(raise_exception=True)
         try:
             order = services.deliver(
-                order_id=order_id, driver=person_of(request), now=timezone.now()
+                order_id=order_id,
+                driver=person_of(request),
+                now=timezone.now(),
+                **told.validated_data,
             )
         except Order.DoesNotExist as error:
             raise Http404 from error

@@ -45,9 +45,16 @@ def take(*, order_id: int, driver: User, now: datetime) -> Order:
     return order
 
 
-def deliver(*, order_id: int, driver: User, now: datetime) -> Order:
+def deliver(
+    *,
+    order_id: int,
+    driver: User,
+    now: datetime,
+    handed_to: str = "",
+    note: str = "",
+) -> Order:
     """
-    Hand an order over at the door.
+    Hand an order over at the door, and keep how, as far as the driver says it.
 
     :raises Order.DoesNotExist: if the driver has no such order
     :raises StatusConflict: if it is not on its way any more
@@ -58,6 +65,8 @@ def deliver(*, order_id: int, driver: User, now: datetime) -> Order:
         to=Status.DELIVERED,
         actor=driver,
         now=now,
+        reason=note,
+        handed_to=handed_to,
         seen=Status.DELIVERING,
     )
 

@@ -7,13 +7,17 @@ from pizzeria.boards import Board
 from pizzeria.delivery import services
 from pizzeria.delivery.board import board
 from pizzeria.delivery.drivers import drivers_now
-from pizzeria.delivery.forms import BringBackForm, MoveStopForm
+from pizzeria.delivery.forms import BringBackForm, HandOverForm, MoveStopForm
+from pizzeria.orders.transitions import HandedTo
 from pizzeria.roles import DELIVER, OVERSEE
 
 _BOARD = Board(
     page="delivery_board",
     template="delivery/delivery_board.html",
-    context=lambda request: board(driver=request.user, now=timezone.now()),
+    context=lambda request: {
+        **board(driver=request.user, now=timezone.now()),
+        "ways_to_hand_over": HandedTo.choices,
+    },
 )
 
 _DRIVERS = Board(
@@ -53,10 +57,18 @@ def delivery_take(request: SignedInRequest, order_id: int) -> HttpResponse:
 @login_required(permission=DELIVER, back_to="delivery_board")
 def delivery_deliver(request: SignedInRequest, order_id: int) -> HttpResponse:
     """Hand an order over."""
+    form = HandOverForm(request.POST)
+    if not form.is_valid():
+        return _BOARD.refuse(
+            request, "Please say how it was handed over in fewer or other words."
+        )
     return _BOARD.after(
         request,
         lambda: services.deliver(
-            order_id=order_id, driver=request.user, now=timezone.now()
+            order_id=order_id,
+            driver=request.user,
+            now=timezone.now(),
+            **form.cleaned_data,
         ),
     )
 

@@ -191,7 +191,9 @@ def _returned(order: Order) -> tuple[Kind, str, str]:
 
 def _delivered(order: Order) -> tuple[Kind, str, str]:
     done = "picked up" if order.is_pickup else "delivered"
-    return Kind.DELIVERED, f"Order {order.pk} was {done}", "Enjoy your pizza!"
+    how = order.handover_in_words
+    message = f"{how.rstrip('.')}. Enjoy your pizza!" if how else "Enjoy your pizza!"
+    return Kind.DELIVERED, f"Order {order.pk} was {done}", message
 
 
 def _undone(order: Order) -> tuple[Kind, str, str]:

@@ -120,7 +120,12 @@ def _returned(order: Order, actor: User | None, now: datetime) -> _Data:
 
 
 def _delivered(order: Order, actor: User | None, now: datetime) -> _Data:
-    return {"delivered_time": now, **_by(actor)}
+    return {
+        "delivered_time": now,
+        "handed_to": order.handed_to,
+        "note": order.delivery_note,
+        **_by(actor),
+    }
 
 
 def _cancelled(order: Order, actor: User | None, now: datetime) -> _Data:

@@ -118,6 +118,8 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
             "ready_at",
             "delivering_at",
             "delivered_at",
+            "handed_to",
+            "delivery_note",
             "cancelled_at",
             "cancel_reason",
             "refunded_at",

@@ -22,6 +22,7 @@ from pizzeria.orders.contact import (
 from pizzeria.orders.transitions import (
     FINAL,
     Fulfilment,
+    HandedTo,
     Status,
     Step,
     find_step,
@@ -121,6 +122,10 @@ class Order(models.Model):
 
     cancel_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
     return_reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
+    handed_to = models.CharField(
+        max_length=10, choices=HandedTo, blank=True, help_text="As the driver says."
+    )
+    delivery_note = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
 
     cooked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
@@ -225,6 +230,10 @@ class Order(models.Model):
                 name="order_payment_known",
             ),
             models.CheckConstraint(
+                condition=models.Q(handed_to__in=["", *HandedTo.values]),
+                name="order_handed_to_known",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(fulfilment__in=Fulfilment.values),
                 name="order_fulfilment_known",
             ),
@@ -275,6 +284,12 @@ class Order(models.Model):
             self.allows(step) and self.is_in_time(step, now=now)
             for step in steps_from(Status(self.status))
         )
+
+    @property
+    def handover_in_words(self) -> str:
+        """How it was handed over; empty where nobody said so."""
+        said = (self.get_handed_to_display(), self.delivery_note)
+        return ": ".join(part for part in said if part)
 
     @property
     def due_in_words(self) -> str:

@@ -115,19 +115,21 @@ def order_of_key(*, customer: User, key: str, contact: Contact) -> Order | None:
 
 
 @in_one_transaction
-def move_order(
+def move_order(  # noqa: PLR0913  # what can be said of a step
     *,
     order_id: int,
     to: Status,
     actor: User,
     now: datetime,
     reason: str = "",
+    handed_to: str = "",
     seen: Status | None = None,
 ) -> Order:
     """
     Bring the order to the next state of the transition table.
 
-    The reason is kept where the step has a place for one: a cancellation, a return.
+    The reason is kept where the step has a place for one: a cancellation, a return,
+    a hand-over, which also keeps to whom (`HandedTo`).
 
     `seen` is the state that the actor saw when they decided: an old page must not undo
     what somebody else has done meanwhile.
@@ -153,7 +155,7 @@ def move_order(
         raise _too_late(order)
     if to is Status.COOKING:
         capacity.take_a_place()
-    _take(step, order, actor, now, reason)
+    _take(step, order, actor, now, reason, handed_to)
     announce(order, step.event, actor=actor, now=now)
     return order
 
@@ -173,7 +175,7 @@ def complete_pickups(*, now: datetime) -> list[int]:
     assert step is not None  # noqa: S101  # a line of the table
     completed = []
     for order in expired.order_by("pk"):
-        _take(step, order, None, order.ready_at or now, "")
+        _take(step, order, None, order.ready_at or now)
         announce(order, step.event, actor=None, now=now)
         completed.append(order.pk)
     return completed
@@ -299,17 +301,25 @@ def _order_line(order: Order, line: CartLine, pizza: Pizza) -> OrderLine:
     )
 
 
-def _take(
-    step: Step, order: Order, actor: User | None, now: datetime, reason: str
+def _take(  # as `move_order`
+    step: Step,
+    order: Order,
+    actor: User | None,
+    now: datetime,
+    reason: str = "",
+    handed_to: str = "",
 ) -> None:
     changes: dict[str, object] = {"status": step.target}
-    changes |= dict.fromkeys(step.clears)
+    as_new = Order()
+    changes |= {field: getattr(as_new, field) for field in step.clears}
     if step.time_field:
         changes[step.time_field] = now
     if step.person_field:
         changes[step.person_field] = actor
     if step.reason_field:
         changes[step.reason_field] = reason[:MAX_REASON_LENGTH]
+    if step.handover_field:
+        changes[step.handover_field] = handed_to
     for field, value in changes.items():
         setattr(order, field, value)
     order.save(update_fields=changes)

@@ -26,6 +26,14 @@ class Fulfilment(models.TextChoices):
     PICKUP = "pickup", "Pick-up"
 
 
+class HandedTo(models.TextChoices):
+    """How an order got to its customer, as far as the driver says it."""
+
+    PERSON = "person", "To the person"
+    NEIGHBOUR = "neighbour", "To a neighbour"
+    DOOR = "door", "Left at the door"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """
@@ -47,6 +55,7 @@ class Step:
     time_field: str | None = None
     person_field: str | None = None
     reason_field: str | None = None
+    handover_field: str | None = None
     # What a step back takes back.
     clears: tuple[str, ...] = ()
     # How long after the hand-over it may be taken; None is for ever.
@@ -99,6 +108,8 @@ STEPS = (
         by_own_driver=True,
         time_field="delivered_at",
         person_field="delivered_by",
+        reason_field="delivery_note",
+        handover_field="handed_to",
     ),
     Step(
         source=Status.READY,
@@ -151,7 +162,7 @@ STEPS = (
         event="order.delivery.undone",
         by_own_driver=True,
         only_for=Fulfilment.DELIVERY,
-        clears=("delivered_at", "delivered_by"),
+        clears=("delivered_at", "delivered_by", "handed_to", "delivery_note"),
         within=UNDO_WITHIN,
     ),
     # A customer may until the kitchen begins; then the restaurant alone may.

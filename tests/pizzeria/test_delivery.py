@@ -1,7 +1,11 @@
 import pytest
 
+from pizzeria.customers.knowledge import everything_about
+from pizzeria.customers.services import erase_customer
 from pizzeria.delivery import services
 from pizzeria.delivery.board import board, tour_of
+from pizzeria.events.models import OutboxEvent
+from pizzeria.notifications.models import Notification
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
@@ -208,3 +212,75 @@ class TestApi:
 
         assert answer.status_code == 409
         assert answer.json()["extra"]["status"] == "confirmed"
+
+
+class TestHandOver:
+    """How an order was handed over, as far as its driver says it."""
+
+    @pytest.fixture
+    def taken(self, car, ready_order):
+        order = ready_order()
+        car.post(f"/delivery/{order.pk}/take/")
+        return order
+
+    def test_is_shown_to_the_customer_and_told(
+        self, car, taken, browser_of, peach, settings
+    ):
+        settings.EVENT_SINK = "https://sink.example"
+        said = {"handed_to": "neighbour", "note": "Mr Koopa, 2nd floor"}
+
+        car.post(f"/delivery/{taken.pk}/deliver/", said)
+
+        shown = browser_of(peach).get(f"/orders/{taken.pk}/").content.decode()
+        assert "To a neighbour: Mr Koopa, 2nd floor" in shown
+        told = Notification.objects.of(peach).filter(kind="order_delivered").get()
+        assert told.message.startswith("To a neighbour: Mr Koopa, 2nd floor.")
+        event = OutboxEvent.objects.get(type__endswith="order.delivered.v1")
+        assert (event.data["handed_to"], event.data["note"]) == tuple(said.values())
+
+    def test_need_not_be_said(self, car, taken):
+        car.post(f"/delivery/{taken.pk}/deliver/")
+
+        taken.refresh_from_db()
+        assert (taken.status, taken.handed_to, taken.delivery_note) == (
+            "delivered",
+            "",
+            "",
+        )
+
+    @pytest.mark.parametrize(
+        "said",
+        [{"handed_to": "dog"}, {"note": "x" * 201}, {"note": "a\0b"}],
+    )
+    def test_is_one_of_three_with_a_few_words(self, car, api_of, yoshi, taken, said):
+        page = car.post(f"/delivery/{taken.pk}/deliver/", said)
+        api = api_of(yoshi).post(f"/api/delivery/{taken.pk}/deliver/", said, "json")
+
+        assert (page.status_code, api.status_code) == (400, 400)
+        taken.refresh_from_db()
+        assert taken.status == "delivering"
+
+    def test_goes_with_the_undo(self, api_of, yoshi, taken):
+        api = api_of(yoshi)
+        said = {"handed_to": "door", "note": "Behind the flowers"}
+        delivered = api.post(f"/api/delivery/{taken.pk}/deliver/", said, "json").json()
+        assert (delivered["handed_to"], delivered["delivery_note"]) == (
+            "door",
+            "Behind the flowers",
+        )
+
+        undone = api.post(f"/api/delivery/{taken.pk}/undo/").json()
+
+        assert (undone["handed_to"], undone["delivery_note"]) == ("", "")
+
+    def test_its_words_are_exported_and_then_forgotten(self, car, taken, peach):
+        car.post(
+            f"/delivery/{taken.pk}/deliver/", {"handed_to": "door", "note": "Porch"}
+        )
+        Order.objects.update(delivered_at=FRIDAY_EVENING)
+
+        (order,) = everything_about(peach, now=FRIDAY_EVENING)["orders"]
+        erase_customer(user=peach)
+
+        assert (order["handed_to"], order["delivery_note"]) == ("door", "Porch")
+        assert Order.objects.get().delivery_note == ""

@@ -162,7 +162,7 @@
     if (!isRenewal || !part.matches("[data-live]")) return;
     kept = {
       open: [...part.querySelectorAll("details[open][id]")].map(({ id }) => id),
-      typed: [...part.querySelectorAll("input:not([type=hidden])[id]")]
+      typed: [...part.querySelectorAll("input:not([type=hidden])[id], select[id]")]
         .filter((input) => input.value !== input.defaultValue)
         .map(({ id, value }) => [id, value]),
     };
