@@ -58,7 +58,7 @@ class HandOverSerializer(serializers.Serializer[Any]):
 class MoveStopSerializer(serializers.Serializer[Any]):
     """One place earlier (-1) or later (1)."""
 
-    by = serializers.ChoiceField([-1, 1])
+    by = WordField([-1, 1])
 
 
 _NOT_IN = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)

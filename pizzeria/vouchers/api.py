@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from pizzeria.access import Permitted
 from pizzeria.api_errors import documented
+from pizzeria.fields import WordField
 from pizzeria.people import person_of
 from pizzeria.roles import CHANGE_VOUCHERS
 from pizzeria.vouchers.forms import FIELDS
@@ -32,6 +33,7 @@ class VoucherSerializer(serializers.ModelSerializer[Voucher]):
 
     # The service says what of it makes no sense, once it is written as it is kept.
     code = serializers.CharField(max_length=MAX_CODE_LENGTH)
+    kind = WordField(Voucher.Kind.choices, required=False)
     uses = serializers.IntegerField(
         read_only=True, help_text="Orders with it; a cancelled one gives it back."
     )

@@ -205,6 +205,16 @@ class TestApi:
         assert delivered.json()["status"] == "delivered"
         assert returned.json()["status"] == "ready"
 
+    def test_half_a_character_is_refused_and_not_repeated(self, api_of, yoshi):
+        answer = api_of(yoshi).post(
+            "/api/delivery/1/move/",
+            data='{"by": "\\ud800"}',
+            content_type="application/json",
+        )
+
+        assert answer.status_code == 400
+        assert answer.json()["extra"].keys() == {"by"}
+
     def test_an_order_that_is_not_ready_is_a_conflict(
         self, api_of, yoshi, order_of, peach
     ):

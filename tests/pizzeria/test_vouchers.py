@@ -1,5 +1,6 @@
 """Codes that make an order cheaper: their terms, their uses, and who makes them."""
 
+import json
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -358,6 +359,17 @@ class TestManagers:
         assert "Nothing was saved yet" in page.content.decode()
         assert (api.status_code, api.json()["code"]) == (400, "invalid_input")
         assert Voucher.objects.count() == 1
+
+    @pytest.mark.parametrize("field", ["code", "kind", "value", "valid_from"])
+    def test_are_not_told_half_a_character_again(self, api_of, daisy, field):
+        body = json.dumps({**FORM, field: "\ud800"})
+
+        answer = api_of(daisy).post(
+            f"/api{self.PAGE}", data=body, content_type="application/json"
+        )
+
+        assert answer.status_code == 400
+        assert answer.json()["extra"].keys() == {field}
 
     def test_do_it_by_api(self, api_of, daisy, place, peach):
         api = api_of(daisy)
