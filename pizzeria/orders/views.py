@@ -1,3 +1,4 @@
+from contextlib import suppress
 from http import HTTPStatus
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from pizzeria.exceptions import (
     Conflict,
     EmptyOrder,
     KeyReused,
+    LoggedOut,
     NotServed,
     PizzaSoldOut,
     PizzeriaError,
@@ -259,9 +261,13 @@ def _place_order(request: SignedInRequest) -> HttpResponse:
     except (Conflict, NotServed, PizzaSoldOut, VoucherRefused) as refusal:
         return _show_form_again(request, form, refusal)
     if form.cleaned_data["remember"]:
-        remember_contact(
-            user=request.user, contact=form.contact, keep_address=form.is_new_address
-        )
+        # Who is logged out only now is not to hear that nothing was ordered.
+        with suppress(LoggedOut):
+            remember_contact(
+                user=request.user,
+                contact=form.contact,
+                keep_address=form.is_new_address,
+            )
     where = "waits to be accepted" if order.is_pending else "is in the kitchen"
     messages.success(request, f"Thank you! Order {order.pk} {where}.")
     return _see_other(order.get_absolute_url())

@@ -14,7 +14,7 @@ from django.test import Client
 from mario.identity import jwks, login_session, people, validator
 from mario.identity.models import Identity
 from pizzeria.customers import services as customers
-from pizzeria.customers.models import Favourite
+from pizzeria.customers.models import Address, Favourite
 from pizzeria.menu.models import Pizza
 from pizzeria.orders import services
 from pizzeria.orders.announcing import announce
@@ -157,6 +157,26 @@ class TestHere:
         else:
             assert (answer.status_code, answer.json()["code"]) == (401, "logged_out")
             assert answer["WWW-Authenticate"].startswith("Bearer ")
+
+    def test_after_an_order_was_placed_does_not_say_that_there_is_none(
+        self, client, session_key, monkeypatch
+    ):
+        pizza = Pizza.objects.create(name="Margherita", base_price="12.99")
+        client.post("/cart/add/", {"pizza": pizza.pk, "size": "small"})
+        another_tab = Client()
+        another_tab.cookies = client.cookies
+
+        def logged_out_meanwhile(user):
+            another_tab.post("/auth/logout")
+            return lock(user)
+
+        lock = customers._lock
+        monkeypatch.setattr(customers, "_lock", logged_out_meanwhile)
+        answer = client.post("/checkout/", {**CHECKOUT, "remember": "on"})
+
+        order = Order.objects.get()
+        assert answer["location"] == order.get_absolute_url()
+        assert not Address.objects.exists()
 
     @pytest.mark.parametrize("end", ["a logout", "keycloak", "another person's login"])
     @pytest.mark.parametrize("whose", ["the browser's", "htmx's", "a bearer's"])
