@@ -231,9 +231,11 @@ class PriceChanged(Conflict):
 class Closed(Conflict):
     code = "closed"
 
-    def __init__(self, words: str, *, opens_at: datetime | None) -> None:
+    def __init__(
+        self, words: str, *, opens_at: datetime | None, kept: str = "Your cart is kept"
+    ) -> None:
         super().__init__(
-            f"The restaurant is closed now ({words}). Your cart is kept until then.",
+            f"The restaurant is closed now ({words}). {kept} until then.",
             opens_at=opens_at.isoformat() if opens_at else None,
         )
 

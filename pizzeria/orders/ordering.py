@@ -22,6 +22,7 @@ from pizzeria.orders.contact import Contact
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order, order_of_key, place_order
 from pizzeria.orders.transitions import Status
+from pizzeria.restaurant.services import check_open
 from pizzeria.transactions import in_one_transaction
 
 _LAST_ORDER = "last_order"
@@ -102,6 +103,7 @@ def take_back(
     :raises Order.DoesNotExist: if the customer has no such order
     :raises StatusConflict: if it is too late to cancel it
     :raises NotAllBack: if something of it cannot be had now; the order stays
+    :raises Closed: if it could not be ordered anew now; the order stays
     """
     # On a tray, so that a try which fails leaves nothing in the cart.
     tray: Any = {}
@@ -122,6 +124,7 @@ def _move_to_tray(
             order=order.pk,
             status=order.status,
         )
+    check_open(now=now, kept=f"Order {order.pk} stays as it is")
     tray[SESSION_KEY] = dict(in_cart)
     if missing := reorder(session=tray, order=order):
         raise NotAllBack(order.pk, missing)

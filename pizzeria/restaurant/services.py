@@ -54,6 +54,15 @@ def change_rules(
     return restaurant
 
 
+def check_open(*, now: datetime, **kept: str) -> Restaurant:
+    """:raises Closed: if it does not open before later, so that something is kept"""
+    restaurant = Restaurant.the_one()
+    opening = restaurant.opening_at(now)
+    if not opening.is_open:
+        raise Closed(opening.words, opens_at=opening.changes_at, **kept)
+    return restaurant
+
+
 def check_order(*, address: str, amount: Decimal, now: datetime) -> Restaurant:
     """
     Make sure that the restaurant takes such an order now; a pick-up has no address.
@@ -64,10 +73,7 @@ def check_order(*, address: str, amount: Decimal, now: datetime) -> Restaurant:
     :raises BelowMinimum: if the pizzas of a delivery cost less than they have to
     :raises DeliveryTooFar: if the address is in no area that drivers go to
     """
-    restaurant = Restaurant.the_one()
-    opening = restaurant.opening_at(now)
-    if not opening.is_open:
-        raise Closed(opening.words, opens_at=opening.changes_at)
+    restaurant = check_open(now=now)
     if not address:
         return restaurant
     if amount < restaurant.delivery_minimum:

@@ -1,6 +1,9 @@
 """An order that goes back into the cart, as long as the kitchen has not begun."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from pizzeria.cart.cart import Cart
 from pizzeria.events.models import OutboxEvent
@@ -9,6 +12,7 @@ from pizzeria.orders.models import Order
 from pizzeria.orders.ordering import order_cart, take_back
 from pizzeria.orders.services import move_order
 from pizzeria.orders.transitions import Status
+from pizzeria.restaurant.models import Restaurant
 from pizzeria.vouchers.models import Voucher
 from tests.pizzeria.conftest import CHECKOUT, CONTACT, FRIDAY_EVENING
 
@@ -81,6 +85,21 @@ def test_stays_if_something_of_it_cannot_be_had(
     order.refresh_from_db()
     assert order.status == Status.CONFIRMED
     assert Cart(browser.session).is_empty
+
+
+def test_stays_if_the_restaurant_has_closed(order, browser_of, api_of, peach):
+    day = timezone.localdate() + timedelta(days=2)
+    opens = {"weekday": f"{day:%A}".lower(), "opens": "17:00", "closes": "23:00"}
+    Restaurant.objects.create(pk=Restaurant.ONLY_ID, hours=[opens])
+
+    page = browser_of(peach).post(f"/orders/{order.pk}/change/")
+    api = api_of(peach).post(f"/api/orders/{order.pk}/change/")
+
+    assert page.status_code == api.status_code == 409
+    assert f"Order {order.pk} stays as it is until then." in page.content.decode()
+    assert api.json()["code"] == "closed"
+    order.refresh_from_db()
+    assert order.status == Status.CONFIRMED
 
 
 def test_is_too_late_once_the_kitchen_has_begun(order, browser_of, peach, luigi):
