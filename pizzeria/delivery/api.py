@@ -15,10 +15,11 @@ from pizzeria.api_errors import documented
 from pizzeria.delivery import services
 from pizzeria.delivery.board import ready_orders, tour_of
 from pizzeria.delivery.drivers import drivers_now
-from pizzeria.fields import WordField
+from pizzeria.fields import WholeNumberField, WordField
 from pizzeria.orders.api import OrderSerializer, person_of
 from pizzeria.orders.models import MAX_REASON_LENGTH, Order, OrderQuerySet
 from pizzeria.orders.transitions import HandedTo
+from pizzeria.restaurant.area import postcode_of
 from pizzeria.roles import DELIVER, OVERSEE
 from pizzeria.text import refuse_control_characters
 
@@ -55,6 +56,27 @@ class HandOverSerializer(serializers.Serializer[Any]):
     )
 
 
+class TakeAllSerializer(serializers.Serializer[Any]):
+    orders = serializers.ListField(
+        child=WholeNumberField(min_value=1, max_value=2**63 - 1),
+        allow_empty=False,
+        max_length=services.MAX_STOPS,
+    )
+
+
+class ReadyOrderSerializer(OrderSerializer):
+    postcode = serializers.SerializerMethodField(
+        help_text="Read from the address; those of one are taken along together."
+    )
+
+    class Meta(OrderSerializer.Meta):
+        fields = [*OrderSerializer.Meta.fields, "postcode"]
+        read_only_fields = fields
+
+    def get_postcode(self, order: Order) -> str | None:
+        return postcode_of(order.customer_address)
+
+
 class MoveStopSerializer(serializers.Serializer[Any]):
     """One place earlier (-1) or later (1)."""
 
@@ -76,11 +98,11 @@ class _DriversView(APIView):
 @extend_schema(
     tags=["delivery"],
     summary="What may be taken along, what has waited longest first",
-    responses={200: OrderSerializer(many=True), **_NOT_IN},
+    responses={200: ReadyOrderSerializer(many=True), **_NOT_IN},
 )
 class ReadyOrders(generics.ListAPIView[Order]):
     permission_classes = [IsAuthenticated, MayDeliver]
-    serializer_class = OrderSerializer
+    serializer_class = ReadyOrderSerializer
     queryset = Order.objects.none()
 
     def get_queryset(self) -> OrderQuerySet:
@@ -171,6 +193,33 @@ class TakeOrder(_DriversView):
         except Order.DoesNotExist as error:
             raise Http404 from error
         return Response(OrderSerializer(order).data)
+
+
+class TakeAll(_DriversView):
+    @extend_schema(
+        tags=["delivery"],
+        operation_id="delivery_take_all",
+        summary="Put several orders on your tour",
+        request=TakeAllSerializer,
+        responses={
+            **_CHANGED,
+            200: OrderSerializer(many=True),
+            **documented(HTTPStatus.BAD_REQUEST),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """All of them, or none; `extra.order` names the one that is in the way."""
+        chosen = TakeAllSerializer(data=request.data)
+        chosen.is_valid(raise_exception=True)
+        try:
+            taken = services.take_all(
+                order_ids=chosen.validated_data["orders"],
+                driver=person_of(request),
+                now=timezone.now(),
+            )
+        except Order.DoesNotExist as error:
+            raise Http404 from error
+        return Response(OrderSerializer(taken, many=True).data)
 
 
 class DeliverOrder(_DriversView):

@@ -6,6 +6,7 @@ urlpatterns = [
     path("delivery/ready/", api.ReadyOrders.as_view(), name="api_delivery_ready"),
     path("delivery/tour/", api.Tour.as_view(), name="api_delivery_tour"),
     path("delivery/drivers/", api.Drivers.as_view(), name="api_delivery_drivers"),
+    path("delivery/take/", api.TakeAll.as_view(), name="api_delivery_take_all"),
     path(
         "delivery/<int:order_id>/take/",
         api.TakeOrder.as_view(),

@@ -1,5 +1,6 @@
 """What a driver sees: what is ready, and the stops of their own tour."""
 
+from collections import defaultdict
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from django.contrib.auth.models import User
 
 from pizzeria.orders.models import Order, OrderQuerySet
 from pizzeria.orders.transitions import UNDO_WITHIN, Fulfilment, Status
+from pizzeria.restaurant.area import postcode_of
 
 ORDERS_SHOWN = 50
 
@@ -38,6 +40,28 @@ def handed_over_by(driver: User, *, now: datetime) -> OrderQuerySet:
     ).order_by("-delivered_at", "-id")
 
 
+def by_neighbourhood(ready: list[Order], tour: list[Order]) -> list[Order]:
+    """
+    Put those of one postcode together, and what has waited longest first.
+
+    The postcodes of the tour's own stops come before all others: there the driver goes
+    anyway. An order's `batch` is on the first of several that go to one postcode.
+    """
+    stops = {postcode_of(order.customer_address) for order in tour} - {None}
+    groups: dict[object, list[Order]] = defaultdict(list)
+    for order in ready:
+        order.postcode = postcode_of(order.customer_address)
+        order.is_on_the_way = order.postcode in stops
+        order.batch = []
+        # One without a postcode goes nowhere near another.
+        groups[order.postcode or order.pk].append(order)
+    for group in groups.values():
+        if len(group) > 1:
+            group[0].batch = group
+    near_first = sorted(groups.values(), key=lambda group: not group[0].is_on_the_way)
+    return [order for group in near_first for order in group]
+
+
 def board(*, driver: User, now: datetime) -> dict[str, Any]:
     """Say what the driver's board shows at this moment."""
     ready = list(ready_orders().with_lines()[:ORDERS_SHOWN])
@@ -49,7 +73,7 @@ def board(*, driver: User, now: datetime) -> dict[str, Any]:
         order.age_minutes = minutes_between(order.placed_at, now)
         order.age = "done"
     return {
-        "ready": ready,
+        "ready": by_neighbourhood(ready, tour),
         "ready_count": ready_orders().count(),
         "tour": tour,
         "handed_over": handed_over_by(driver, now=now)[:ORDERS_SHOWN],

@@ -1,8 +1,24 @@
+from typing import Any
+
 from django import forms
 
 from pizzeria.orders.models import MAX_REASON_LENGTH
 from pizzeria.orders.transitions import HandedTo
 from pizzeria.text import refuse_control_characters
+
+
+class _OrderNumbers(forms.Field):
+    """Several hidden fields of one name, each a number that a database can hold."""
+
+    widget = forms.SelectMultiple
+    _number = forms.IntegerField(min_value=1, max_value=2**63 - 1)
+
+    def to_python(self, value: Any) -> list[int]:
+        return [self._number.clean(one) for one in value]
+
+
+class TakeAllForm(forms.Form):
+    orders = _OrderNumbers()
 
 
 class BringBackForm(forms.Form):

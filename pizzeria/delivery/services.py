@@ -1,5 +1,6 @@
 """What a driver does with an order; each driver with their own."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -43,6 +44,21 @@ def take(*, order_id: int, driver: User, now: datetime) -> Order:
     order.stop_number = (last or 0) + 1
     order.save(update_fields=["stop_number"])
     return order
+
+
+@in_one_transaction
+def take_all(*, order_ids: Collection[int], driver: User, now: datetime) -> list[Order]:
+    """
+    Put several orders on the tour, what has waited longest first; all, or none.
+
+    :raises Order.DoesNotExist, PermissionDenied, StatusConflict, TourFull: as `take`
+    """
+    # Two who take the same ones lock them in the same order.
+    found = Order.objects.select_for_update().filter(pk__in=order_ids).order_by("pk")
+    orders = sorted(found, key=lambda order: (order.ready_at or now, order.pk))
+    if len(orders) < len(set(order_ids)):
+        raise Order.DoesNotExist
+    return [take(order_id=order.pk, driver=driver, now=now) for order in orders]
 
 
 def deliver(

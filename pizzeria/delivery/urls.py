@@ -5,6 +5,7 @@ from pizzeria.delivery import views
 urlpatterns = [
     path("delivery/", views.delivery_board, name="delivery_board"),
     path("delivery/drivers/", views.delivery_drivers, name="delivery_drivers"),
+    path("delivery/take/", views.delivery_take_all, name="delivery_take_all"),
     path("delivery/<int:order_id>/take/", views.delivery_take, name="delivery_take"),
     path(
         "delivery/<int:order_id>/deliver/",

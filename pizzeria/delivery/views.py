@@ -7,7 +7,12 @@ from pizzeria.boards import Board
 from pizzeria.delivery import services
 from pizzeria.delivery.board import board
 from pizzeria.delivery.drivers import drivers_now
-from pizzeria.delivery.forms import BringBackForm, HandOverForm, MoveStopForm
+from pizzeria.delivery.forms import (
+    BringBackForm,
+    HandOverForm,
+    MoveStopForm,
+    TakeAllForm,
+)
 from pizzeria.orders.transitions import HandedTo
 from pizzeria.roles import DELIVER, OVERSEE
 
@@ -49,6 +54,23 @@ def delivery_take(request: SignedInRequest, order_id: int) -> HttpResponse:
         request,
         lambda: services.take(
             order_id=order_id, driver=request.user, now=timezone.now()
+        ),
+    )
+
+
+@require_POST
+@login_required(permission=DELIVER, back_to="delivery_board")
+def delivery_take_all(request: SignedInRequest) -> HttpResponse:
+    """Put several orders on one's tour; all, or none."""
+    form = TakeAllForm(request.POST)
+    if not form.is_valid():
+        return _BOARD.refuse(request, "Please choose orders that are on the board.")
+    return _BOARD.after(
+        request,
+        lambda: services.take_all(
+            order_ids=form.cleaned_data["orders"],
+            driver=request.user,
+            now=timezone.now(),
         ),
     )
 

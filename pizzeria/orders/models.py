@@ -167,11 +167,14 @@ class Order(models.Model):
 
     objects = OrderQuerySet.as_manager()
 
-    # What a board says of it; `kitchen.board` sets them for the moment it shows.
+    # What a board says of it; each board sets them for the moment it shows.
     age_minutes: int
     age: str
     due_minutes: int | None
     is_late: bool
+    postcode: str | None
+    is_on_the_way: bool
+    batch: list["Order"]
     next_status: Status | None
     elsewhere: int
 

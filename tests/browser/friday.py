@@ -159,7 +159,12 @@ def make() -> dict[str, object]:
         cook(driven, luigi, until=Status.READY, minutes=minutes - 15)
         delivery.take(order_id=driven.pk, driver=yoshi, now=NOW)
     for minutes in (33, 27):
-        ready = order(toad, pizzas["Hawaiian"], minutes=minutes)
+        ready = order(
+            toad,
+            pizzas["Hawaiian"],
+            minutes=minutes,
+            customer_address=f"{minutes} Sand Lane, 10115 Toadstool",
+        )
         cook(ready, luigi, until=Status.READY, minutes=minutes - 20)
     cooking = order(
         toad,

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from pizzeria.customers.knowledge import everything_about
@@ -154,8 +156,6 @@ class TestOnlyOnesOwn:
 
 class TestBoard:
     def test_waiting_counts_from_when_it_was_ready(self, ready_order, yoshi):
-        from datetime import timedelta  # noqa: PLC0415
-
         ready_order()
 
         (order,) = board(driver=yoshi, now=FRIDAY_EVENING + timedelta(minutes=15))[
@@ -294,3 +294,94 @@ class TestHandOver:
 
         assert (order["handed_to"], order["delivery_note"]) == ("door", "Porch")
         assert Order.objects.get().delivery_note == ""
+
+
+class TestBatch:
+    """What goes to one postcode is shown together, and taken at once."""
+
+    @pytest.fixture
+    def ready_at(self, ready_order):
+        def ready_at(postcode, minutes):
+            order = ready_order()
+            since = FRIDAY_EVENING + timedelta(minutes=minutes)
+            address = f"1 Castle Road, {postcode} Toadstool"
+            Order.objects.filter(pk=order.pk).update(
+                customer_address=address, ready_at=since
+            )
+            return order.pk
+
+        return ready_at
+
+    def test_neighbours_stand_together_and_the_longest_wait_first(
+        self, ready_at, yoshi
+    ):
+        first, other = ready_at("10115", 0), ready_at("10243", 1)
+        nowhere, neighbour = ready_at("", 2), ready_at("10115", 3)
+
+        shown = board(driver=yoshi, now=FRIDAY_EVENING)["ready"]
+
+        assert [x.pk for x in shown] == [first, neighbour, other, nowhere]
+        assert [[x.pk for x in one.batch] for one in shown] == [
+            [first, neighbour],
+            [],
+            [],
+            [],
+        ]
+
+    def test_what_is_on_the_drivers_way_comes_before_all_others(self, ready_at, yoshi):
+        on_tour = ready_at("10243", 0)
+        services.take(order_id=on_tour, driver=yoshi, now=FRIDAY_EVENING)
+        far, near = ready_at("10115", 1), ready_at("10243", 2)
+
+        shown = board(driver=yoshi, now=FRIDAY_EVENING)["ready"]
+
+        assert [(x.pk, x.is_on_the_way) for x in shown] == [(near, True), (far, False)]
+
+    def test_the_page_takes_them_all_with_one_button(self, car, ready_at, yoshi):
+        later, sooner = ready_at("10115", 5), ready_at("10115", 0)
+        assert "Take all 2 to 10115" in car.get("/delivery/").content.decode()
+
+        answer = car.post("/delivery/take/", {"orders": [later, sooner]})
+
+        assert answer.status_code == 303
+        assert stops(yoshi) == [sooner, later]
+
+    def test_is_all_or_nothing(self, car, api_of, ready_at, yoshi, birdo):
+        mine, gone = ready_at("10115", 0), ready_at("10115", 1)
+        services.take(order_id=gone, driver=birdo, now=FRIDAY_EVENING)
+        both = {"orders": [mine, gone]}
+
+        page = car.post("/delivery/take/", both)
+        api = api_of(yoshi).post("/api/delivery/take/", both, "json")
+
+        assert (page.status_code, api.status_code) == (409, 409)
+        assert "Birdo was faster" in page.content.decode()
+        assert api.json()["extra"]["order"] == gone
+        assert stops(yoshi) == []
+
+    def test_stops_where_the_car_is_full(self, car, ready_at, yoshi, monkeypatch):
+        monkeypatch.setattr(services, "MAX_STOPS", 1)
+        orders = [ready_at("10115", 0), ready_at("10115", 1)]
+
+        assert car.post("/delivery/take/", {"orders": orders}).status_code == 409
+        assert stops(yoshi) == []
+
+    @pytest.mark.parametrize("orders", [[], ["x"], ["-1"], ["9" * 30], ["0"]])
+    def test_bad_numbers_are_refused(self, car, api_of, yoshi, orders):
+        assert car.post("/delivery/take/", {"orders": orders}).status_code == 400
+        api = api_of(yoshi).post("/api/delivery/take/", {"orders": orders}, "json")
+        assert api.status_code == 400
+
+    def test_the_api_takes_them_and_names_their_postcode(self, api_of, ready_at, yoshi):
+        api = api_of(yoshi)
+        orders = [ready_at("10115", 0), ready_at("10115", 1)]
+        ready = api.get("/api/delivery/ready/").json()["results"]
+        assert [one["postcode"] for one in ready] == ["10115", "10115"]
+
+        taken = api.post("/api/delivery/take/", {"orders": orders}, "json").json()
+
+        assert [(x["id"], x["status"]) for x in taken] == [
+            (pk, "delivering") for pk in orders
+        ]
+        missing = api.post("/api/delivery/take/", {"orders": [999_999]}, "json")
+        assert missing.status_code == 404
