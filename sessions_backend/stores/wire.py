@@ -9,7 +9,7 @@ import select
 import socket
 import ssl
 import struct
-import time
+from time import monotonic
 from typing import Any
 
 import hiredis
@@ -27,6 +27,10 @@ _STANDING_SHARE = 0.9
 
 class ClosedBeforeReply(ConnectionError):
     """The other side had closed the connection before it began to answer."""
+
+
+def _closed() -> bytes:
+    raise ClosedBeforeReply("Connection closed by server.")
 
 
 class Wire:
@@ -83,25 +87,34 @@ class Wire:
 
         The connection is told the preamble first, unless it was told already.
 
-        :raises ClosedBeforeReply: if nothing of a reply came, and nothing will
+        :raises ConnectionError: if the other side has closed it
         :raises OSError: if the connection fails, or the deadline passes
         """
         if preamble is not None and preamble.name != self._told:
             return self._tell_and_exchange(preamble, request, count, deadline)
-        reader = self._reader
+        reader, sock = self._reader, self._sock
         take = reader.gets
         try:
-            reader.feed(self._first_chunk(request, deadline))
+            # Here and not in a method: each call of one counts, for all that is asked.
+            if deadline - monotonic() < self._standing:
+                chunk = self._first_chunk_within(request, deadline)
+            else:
+                sock.sendall(request)
+                chunk = sock.recv(_CHUNK)
+            reader.feed(chunk or _closed())
             replies = [take() for _ in range(count)]
-            while replies[-1] is _NOTHING_YET:
-                reader.feed(self._receive_until(deadline))
-                replies = [
-                    take() if reply is _NOTHING_YET else reply for reply in replies
-                ]
+        except BlockingIOError:
+            # By the kernel's own time-out; some more is left.
+            replies = [_NOTHING_YET] * count
+        except ssl.SSLEOFError as error:
+            self.close()
+            raise ClosedBeforeReply(str(error)) from error
         except BaseException:
             # What is still on its way would be taken for the next call's reply.
             self.close()
             raise
+        if replies[-1] is _NOTHING_YET:
+            replies = self._completed(replies, deadline)
         if reader.has_data():
             self.close()
             raise ConnectionError("Redis has said more than it was asked.")
@@ -128,22 +141,8 @@ class Wire:
             self._told = preamble.name
         return replies[preamble.replies :]
 
-    def _first_chunk(self, request: bytes, deadline: float) -> bytes:
-        left = deadline - time.monotonic()
-        try:
-            if left < self._standing:
-                return self._first_chunk_within(request, left)
-            self._sock.sendall(request)
-            chunk: bytes = self._sock.recv(_CHUNK)
-        except BlockingIOError:
-            return b""
-        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as error:
-            raise ClosedBeforeReply(str(error)) from error
-        if not chunk:
-            raise ClosedBeforeReply("Connection closed by server.")
-        return chunk
-
-    def _first_chunk_within(self, request: bytes, left: float) -> bytes:
+    def _first_chunk_within(self, request: bytes, deadline: float) -> bytes:
+        left = deadline - monotonic()
         if left <= 0:
             raise TimeoutError("The request's time for its session is used up.")
         self._sock.settimeout(left)
@@ -153,12 +152,24 @@ class Wire:
         finally:
             if self._standing != float("inf"):
                 self._sock.settimeout(None)
-        if not chunk:
-            raise ClosedBeforeReply("Connection closed by server.")
         return chunk
 
+    def _completed(self, replies: list[Any], deadline: float) -> list[Any]:
+        """Wait for the replies that had not come with the first chunk."""
+        take = self._reader.gets
+        try:
+            while replies[-1] is _NOTHING_YET:
+                self._reader.feed(self._receive_until(deadline))
+                replies = [
+                    take() if reply is _NOTHING_YET else reply for reply in replies
+                ]
+        except BaseException:
+            self.close()
+            raise
+        return replies
+
     def _receive_until(self, deadline: float) -> bytes:
-        left = deadline - time.monotonic()
+        left = deadline - monotonic()
         if left <= 0:
             raise TimeoutError("Redis did not answer in time.")
         self._sock.settimeout(left)

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -78,9 +77,7 @@ class TestABlockingWire:
     ):
         peer.sendall(b"$10\r\nhalf")
         clock = iter([0.0, 6.0])
-        monkeypatch.setattr(
-            wire, "time", SimpleNamespace(monotonic=lambda: next(clock))
-        )
+        monkeypatch.setattr(wire, "monotonic", lambda: next(clock))
 
         with pytest.raises(TimeoutError, match="did not answer in time"):
             blocking.exchange(PING, 1, 5.0)
