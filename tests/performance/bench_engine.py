@@ -44,7 +44,10 @@ SERVER_ARGUMENT = 2
 Step = Callable[[], Any]
 
 
-OPERATIONS = ("load", "save", "load_change_save", "create", "renew", "delete", "rotate")
+OPERATIONS = (
+    *("load", "save", "load_change_save", "create", "create_listed", "renew"),
+    *("delete", "rotate"),
+)
 
 
 class Contender(Protocol):
@@ -93,6 +96,7 @@ class AnEngine:
         self.name = name
         self._store = store
         self._known = self._ready().session_key
+        self._renews_at_once = hasattr(store, "is_renewal_due")
 
     def _ready(self) -> Any:
         session = self._store()
@@ -117,18 +121,33 @@ class AnEngine:
         return session
 
     def create(self) -> Step:
+        """Begin a visitor's session: nobody is logged in, so it is in nobody's list."""
+        visitor = sample_record()
+        visitor["_visitor"] = visitor.pop("_auth_user_id")
+        return self._created(visitor)
+
+    def create_listed(self) -> Step:
+        """Begin somebody's, which this engine also names in the list of theirs."""
+        return self._created(sample_record())
+
+    def _created(self, record: dict[str, Any]) -> Step:
         session = self._store()
-        session.update(sample_record())
+        session.update(record)
         step: Step = session.save
         return step
 
     def renew(self) -> Step:
+        """
+        Load with SESSION_SAVE_EVERY_REQUEST, which moves the end as well.
+
+        Where the load does not, the save at the request's end does.
+        """
+
         def run() -> None:
-            # What a request does that only reads where SESSION_SAVE_EVERY_REQUEST is
-            # on, as it is here: the middleware saves at its end.
             session = self._store(self._known)
             assert session["cart"]
-            session.save()
+            if not self._renews_at_once:
+                session.save()
 
         return run
 
@@ -175,6 +194,8 @@ class PlainRedisPy:
     def create(self) -> Step:
         key = f"plain:{secrets.token_hex(16)}"
         return lambda: self._client.set(key, self._raw, ex=AGE, nx=True)
+
+    create_listed = create
 
     def renew(self) -> Step:
         return lambda: self._client.getex(self._known, ex=AGE)
