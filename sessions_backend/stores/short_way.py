@@ -144,8 +144,10 @@ class ShortWay:
             note_broken(error)
         except (OSError, hiredis.HiredisError) as error:
             self._transport.breaks += 1
-            health.count("redis_failures")
             self._note_failure(error)
+            if self._breaker.is_open:
+                # Else the long way counts this call, when it is not to ask.
+                health.count("redis_failures")
             raise NoAnswer(f"Redis cannot be reached: {error}") from None
         finally:
             budget.remaining -= monotonic() - started

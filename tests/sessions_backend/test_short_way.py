@@ -252,4 +252,5 @@ class TestWhatIsOutOfTheOrdinary:
                 assert opened(session)["cart"] == {"a": 1}
 
             assert situation().breaker.is_open
-            assert health.counts()["redis_failures"] > failures + 2
+            # Each load is one call, whichever ways it went.
+            assert health.counts()["redis_failures"] == failures + 3
