@@ -157,6 +157,18 @@ def test_idle_life_is_still_renewed(session, redis_client):
     assert redis_client.ttl(key) > 1000
 
 
+def test_it_answers_nothing_while_redis_is_away(session):
+    read_from_memory(session)
+    before = hits()
+    situation = failover.situation()
+    assert situation is not None
+    situation.breaker.open_at_start()
+
+    assert opened(session)["cart"]
+
+    assert hits() == before
+
+
 def test_it_is_bounded(session):
     with override_settings(SESSION_COPIES=3):
         for _ in range(10):

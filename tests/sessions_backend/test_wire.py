@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from typing import Any
 
@@ -61,6 +62,28 @@ class TestABlockingWire:
         peer.sendall(b"+PONG\r\n+PONG\r\n")
 
         with pytest.raises(ConnectionError, match="more than it was asked"):
+            blocking.exchange(PING, 1, soon())
+
+        assert not blocking.is_open
+
+    @pytest.mark.parametrize("step", ["sendall", "recv"])
+    def test_takes_the_end_of_tls_for_a_closed_connection(
+        self, blocking, monkeypatch, step
+    ):
+        class Ended:
+            def sendall(self, request):
+                self.end("sendall")
+
+            def recv(self, size):
+                self.end("recv")
+
+            def end(self, name):
+                if name == step:
+                    raise ssl.SSLEOFError("EOF occurred in violation of protocol")
+
+        monkeypatch.setattr(blocking, "_sock", Ended())
+
+        with pytest.raises(ClosedBeforeReply, match="EOF occurred"):
             blocking.exchange(PING, 1, soon())
 
         assert not blocking.is_open
