@@ -2,11 +2,15 @@
 
 import json
 import threading
+from unittest import mock
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sessions_backend import budget, conf, failover, health
 from sessions_backend.engine import SessionStore
@@ -258,3 +262,65 @@ class TestWhatIsOutOfTheOrdinary:
             assert situation().breaker.is_open
             # Each load is one call, whichever ways it went.
             assert health.counts()["redis_failures"] == failures + 3
+
+
+ONE_REQUEST = st.tuples(
+    st.sampled_from(["change", "replace", "read", "expire", "delete", "cycle"]),
+    st.integers(0, 2),
+    st.sampled_from(["cart", "tokens", "_auth_user_id"]),
+    st.integers(-1, 3),
+)
+
+
+class TestEitherWay:
+    """Two requests at a time, the same by the short way and by the long one."""
+
+    @given(st.lists(ONE_REQUEST, min_size=1, max_size=12), st.booleans())
+    @hypothesis.settings(max_examples=60)
+    def test_ends_alike(self, requests, saves_every_request):
+        with override_settings(SESSION_SAVE_EVERY_REQUEST=saves_every_request):
+            conf.load.cache_clear()
+            short = self.history(requests)
+            with mock.patch.object(failover, "short_way", return_value=None):
+                long = self.history(requests)
+        conf.load.cache_clear()
+
+        assert short == long
+
+    def history(self, requests):
+        session = SessionStore()
+        session["cart"] = {"a": 1}
+        session.save()
+        key, seen = session.session_key, []
+        open_ones = [SessionStore(key) for _ in range(3)]
+        for step, number, name, value in requests:
+            request = open_ones[number]
+            seen.append((step, self.outcome(request, step, name, value)))
+            if step in {"read", "cycle"}:
+                # The next request begins.
+                open_ones[number] = SessionStore(request.session_key or key)
+        left = SessionStore(open_ones[0].session_key or key)
+        return seen, sorted(left.items(), key=str), left.session_key is None
+
+    def outcome(self, request, step, name, value):
+        try:
+            if step == "change":
+                request.setdefault(name, {})
+                if isinstance(request[name], dict):
+                    request[name][str(value)] = value
+                request.save()
+            elif step == "replace":
+                request[name] = {"new": value}
+                request.save()
+            elif step == "expire":
+                request.set_expiry(value * 1000)
+                request.save()
+            elif step == "delete":
+                request.delete()
+            elif step == "cycle":
+                request.cycle_key()
+            else:
+                return sorted(request.items(), key=str)
+        except (UpdateError, KeyError) as error:
+            return type(error).__name__
+        return sorted(request.items(), key=str)
