@@ -12,4 +12,5 @@ urlpatterns = [
     path("", include("pizzeria.management.api_urls")),
     path("", include("pizzeria.restaurant.api_urls")),
     path("", include("pizzeria.vouchers.api_urls")),
+    path("", include("pizzeria.ratings.api_urls")),
 ]

@@ -29,6 +29,7 @@ PizzeriaError
    +- OrderUnderWay
    +- KitchenFull
    +- TourFull
+   +- RatingClosed       it was rated more than a day ago
 
 LoggedOut                the login ended before what was asked for was committed
 
@@ -294,4 +295,14 @@ class TourFull(Conflict):
     def __init__(self, *, limit: int) -> None:
         super().__init__(
             f"Your tour has {limit} stops already. Hand one over first.", limit=limit
+        )
+
+
+class RatingClosed(Conflict):
+    code = "rating_closed"
+
+    def __init__(self, order: int) -> None:
+        super().__init__(
+            f"Order {order} was rated more than a day ago; that stays as it is.",
+            order=order,
         )

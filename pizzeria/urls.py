@@ -12,4 +12,5 @@ urlpatterns = [
     path("", include("pizzeria.live.urls")),
     path("", include("pizzeria.restaurant.urls")),
     path("", include("pizzeria.vouchers.urls")),
+    path("", include("pizzeria.ratings.urls")),
 ]

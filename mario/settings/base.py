@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "pizzeria.notifications",
     "pizzeria.restaurant",
     "pizzeria.vouchers",
+    "pizzeria.ratings",
 ]
 
 MIDDLEWARE = [

@@ -14,6 +14,7 @@ from pizzeria.customers.services import fields_of
 from pizzeria.notifications.models import Notification
 from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.transitions import FINAL, Status
+from pizzeria.ratings.models import Rating
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,10 @@ def everything_about(user: User, *, now: datetime) -> dict[str, Any]:
             }
             for told in Notification.objects.filter(recipient=user)
         ],
-        "orders": [_order(order) for order in Order.objects.of(user).with_lines()],
+        "orders": [
+            _order(order)
+            for order in Order.objects.of(user).with_lines().select_related("rating")
+        ],
     }
 
 
@@ -125,6 +129,7 @@ def _order(order: Order) -> dict[str, Any]:
         "refunded_amount": str(order.refunded_amount or "0.00"),
         **{name: getattr(order, name) for name in _PLAIN},
         **{name: _said(getattr(order, name)) for name in _TIMES},
+        "rating": _rating(getattr(order, "rating", None)),
         "lines": [
             {
                 "name": line.name,
@@ -136,6 +141,16 @@ def _order(order: Order) -> dict[str, Any]:
             }
             for line in order.lines.all()
         ],
+    }
+
+
+def _rating(rating: Rating | None) -> dict[str, Any] | None:
+    if rating is None:
+        return None
+    return {
+        "stars": rating.stars,
+        "words": rating.words,
+        "rated_at": rating.rated_at.isoformat(),
     }
 
 

@@ -21,6 +21,7 @@ from pizzeria.menu.models import Pizza
 from pizzeria.orders.contact import Contact
 from pizzeria.orders.models import Order
 from pizzeria.orders.transitions import FINAL
+from pizzeria.ratings.models import Rating
 from pizzeria.transactions import in_one_transaction
 
 MAX_ADDRESSES = 20
@@ -136,6 +137,7 @@ def erase_customer(*, user: User) -> int:
     orders = Order.objects.of(user).select_for_update()
     if orders.exclude(status__in=FINAL).exists():
         raise OrderUnderWay
+    Rating.objects.filter(order__customer=user).delete()
     kept = orders.update(
         customer=None,
         customer_name=ERASED_NAME,

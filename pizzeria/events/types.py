@@ -24,6 +24,7 @@ class EventType(StrEnum):
     ORDER_DELIVERY_UNDONE = "order.delivery.undone.v1"
     ORDER_CANCELLED = "order.cancelled.v1"
     ORDER_REFUNDED = "order.refunded.v1"
+    ORDER_RATED = "order.rated.v1"
 
     CUSTOMER_REGISTERED = "customer.registered.v1"
     CUSTOMER_PROFILE_CREATED = "customer.profile.created.v1"

@@ -101,10 +101,23 @@ class AnalyticsSerializer(serializers.Serializer[Any]):
     pizzas = SoldPizzaSerializer(many=True)
 
 
+class RatedSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    average = serializers.FloatField(allow_null=True, help_text="Of one to five stars.")
+
+
+class SaidSerializer(serializers.Serializer[Any]):
+    order = serializers.IntegerField(source="order_id")
+    stars = serializers.IntegerField()
+    words = serializers.CharField()
+    rated_at = serializers.DateTimeField()
+
+
 class StaffSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     numbers = NumbersSerializer()
     under_way = serializers.IntegerField(help_text="In hand at this moment.")
+    rated = RatedSerializer(help_text="Ratings given in the period.")
     score = serializers.IntegerField(help_text="At most 100.")
 
 
@@ -137,6 +150,8 @@ class OperationsSerializer(serializers.Serializer[Any]):
     total = NumbersSerializer()
     cooks = StaffSerializer(many=True)
     drivers = StaffSerializer(many=True)
+    rated = RatedSerializer()
+    said = SaidSerializer(many=True, help_text="The newest ratings with words.")
     customers = CustomerSerializer(many=True)
     heat = WeekdaySerializer(many=True)
 

@@ -1,7 +1,7 @@
 """What the pages of the management show, and what each finding says."""
 
 import calendar
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,7 @@ from pizzeria.management.tallies import (
 )
 from pizzeria.orders.models import Order, OrderLine, full_name
 from pizzeria.orders.transitions import Status
+from pizzeria.ratings.figures import Rated, ratings_between, said_between
 
 ACTIVE = (
     Status.PENDING,
@@ -142,9 +143,14 @@ def operations(period: Period) -> dict[str, Any]:
     cooks = _busiest(count(Kind.COOK, period, KEY, books=books))
     drivers = _busiest(count(Kind.DRIVER, period, KEY, books=books))
     names = _names_of({key for key, _ in (*cooks, *drivers)})
+    rated = ratings_between(period.begins_at, period.ends_at)
+    cooking = _under_way(Status.COOKING, "cooked_by")
+    driving = _under_way(Status.DELIVERING, "driver")
     staff = {
-        "cooks": _people(cooks, names, _under_way(Status.COOKING, "cooked_by")),
-        "drivers": _people(drivers, names, _under_way(Status.DELIVERING, "driver")),
+        "cooks": _people(cooks, names, cooking, rated.cooks),
+        "drivers": _people(drivers, names, driving, rated.drivers),
+        "rated": rated.total,
+        "said": said_between(period.begins_at, period.ends_at),
     }
     return {
         **staff,
@@ -231,7 +237,10 @@ def _busiest(groups: Groups) -> list[tuple[str, Numbers]]:
 
 
 def _people(
-    rows: list[tuple[str, Numbers]], names: dict[str, str], under_way: dict[str, int]
+    rows: list[tuple[str, Numbers]],
+    names: dict[str, str],
+    under_way: dict[str, int],
+    rated: Mapping[str, Rated],
 ) -> list[dict[str, Any]]:
     most = max((numbers.orders for _, numbers in rows), default=1)
     return [
@@ -240,6 +249,7 @@ def _people(
             "numbers": numbers,
             "share": numbers.orders / most,
             "under_way": under_way.get(key, 0),
+            "rated": rated.get(key) or Rated(),
             "score": score_of(numbers),
         }
         for key, numbers in rows

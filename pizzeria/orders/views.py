@@ -47,6 +47,7 @@ from pizzeria.orders.ordering import last_order, order_cart, reorder, take_back
 from pizzeria.orders.services import move_order, refund_order
 from pizzeria.orders.timeline import timeline_of
 from pizzeria.orders.transitions import Fulfilment, Status
+from pizzeria.ratings.models import Rating, is_rateable
 from pizzeria.recent_login import recent_login_required
 from pizzeria.restaurant.models import Restaurant
 from pizzeria.roles import REFUND
@@ -216,12 +217,15 @@ def _show_order(
         template += "#status"
     targets = {step.target for step in order.steps_for(request.user)}
     token = _SHARED.sign(str(order.pk))
+    rating = Rating.of(order)
     context = {
         **_progress(order),
         "can_change": order.is_changeable_by(request.user),
         "can_refund": order.is_refundable and request.user.has_perm(REFUND),
         "can_cancel": Status.CANCELLED in targets,
         "is_mine": order.customer_id == request.user.pk,
+        "rating": rating,
+        "can_rate": is_rateable(order, rating, now=timezone.now()),
         "share_url": request.build_absolute_uri(reverse("track", args=[token])),
     }
     return render(request, template, context, status=status)

@@ -39,6 +39,7 @@ from pizzeria.orders.contact import Contact, PaymentMethod
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order, place_order
 from pizzeria.orders.transitions import Fulfilment, Status
+from pizzeria.ratings.services import rate_order
 from pizzeria.restaurant.hours import Weekday
 from pizzeria.restaurant.services import change_rules
 from pizzeria.vouchers.services import save_voucher
@@ -154,6 +155,19 @@ def make() -> dict[str, object]:
     cook(eaten, luigi, until=Status.READY, minutes=215)
     delivery.take(order_id=eaten.pk, driver=yoshi, now=NOW - timedelta(minutes=210))
     delivery.deliver(order_id=eaten.pk, driver=yoshi, now=NOW - timedelta(minutes=190))
+    praised = order(peach, pizzas["Margherita"], minutes=300)
+    cook(praised, luigi, until=Status.READY, minutes=285)
+    delivery.take(order_id=praised.pk, driver=yoshi, now=NOW - timedelta(minutes=280))
+    delivery.deliver(
+        order_id=praised.pk, driver=yoshi, now=NOW - timedelta(minutes=270)
+    )
+    rate_order(
+        order_id=praised.pk,
+        customer=peach,
+        stars=4,
+        words="Hot and crisp; the bell is broken, sorry!",
+        now=NOW,
+    )
     for minutes, pizza in ((44, "Vegetarian"), (38, "Meat Lovers")):
         driven = order(toad, pizzas[pizza], minutes=minutes)
         cook(driven, luigi, until=Status.READY, minutes=minutes - 15)

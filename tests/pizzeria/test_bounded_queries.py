@@ -28,6 +28,7 @@ from pizzeria.menu.models import MenuChange, Pizza
 from pizzeria.notifications.models import Notification
 from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.transitions import Status
+from pizzeria.ratings.models import Rating
 from pizzeria.vouchers.models import Voucher
 
 pytestmark = [
@@ -83,6 +84,10 @@ class Rows:
                 recipient=self.mario, title="Ready", order=order, created_at=self.now
             )
             for order in orders
+        )
+        Rating.objects.bulk_create(
+            Rating(order=order, stars=5, words="Hot", rated_at=self.now, cook=person)
+            for order, person in zip(orders, people, strict=True)
         )
         self._events(new)
         self._books(new)

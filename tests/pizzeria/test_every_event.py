@@ -18,6 +18,7 @@ from pizzeria.notifications import services as notifications
 from pizzeria.notifications.models import Notification
 from pizzeria.orders.services import move_order, refund_order
 from pizzeria.orders.transitions import Status
+from pizzeria.ratings.services import rate_order
 from pizzeria.restaurant import services as restaurant
 from pizzeria.vouchers.services import save_voucher
 from tests.pizzeria.conftest import CONTACT, FRIDAY_EVENING
@@ -60,6 +61,10 @@ def everything(order_of, browser_of, peach, luigi, yoshi, daisy):
     kitchen.take_note_of_cancellation(
         order_id=cancelled.pk, actor=luigi, now=FRIDAY_EVENING
     )
+    rated = order_of(peach)
+    _move(rated, luigi, Status.COOKING, Status.READY)
+    _move(rated, yoshi, Status.DELIVERING, Status.DELIVERED)
+    rate_order(order_id=rated.pk, customer=peach, stars=5, words="", now=FRIDAY_EVENING)
     refund_order(
         order_id=cancelled.pk,
         amount=Decimal(1),

@@ -4,6 +4,8 @@ from typing import Any
 
 from django import template
 
+from pizzeria.ratings.figures import Rated
+
 register = template.Library()
 
 _NOTHING = "–"
@@ -12,6 +14,13 @@ _NOTHING = "–"
 @register.filter
 def minutes(value: float | None) -> str:
     return _NOTHING if value is None else f"{value:.0f} min"
+
+
+@register.filter
+def rating(rated: Rated) -> str:
+    if rated.average is None:
+        return _NOTHING
+    return f"{rated.average:.1f} ({rated.count})"
 
 
 @register.filter
