@@ -24,6 +24,7 @@ PizzeriaError
    +- PriceChanged
    +- Closed
    +- MenuChanged
+   +- ChangedMeanwhile   what a form was filled in for is not what is stored
    +- StatusConflict
    +- NotAllBack         a pizza of the order that is to be changed is not to be had
    +- OrderUnderWay
@@ -250,6 +251,14 @@ class MenuChanged(Conflict):
             "Nothing of yours was saved; look at what it is now.",
             version=version,
         )
+
+
+class ChangedMeanwhile(Conflict):
+    code = "changed_meanwhile"
+    message = (
+        "Somebody changed this since you opened the page. "
+        "Nothing of yours was saved; look at what it is now."
+    )
 
 
 class OrderUnderWay(Conflict):

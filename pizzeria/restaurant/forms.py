@@ -12,6 +12,7 @@ from pizzeria.restaurant.models import (
     Restaurant,
     stored,
 )
+from pizzeria.seen import as_seen
 
 _MAX_TEXT = 200
 
@@ -50,6 +51,9 @@ class RulesForm(forms.Form):
         help_text="A new order waits on the kitchen's board until somebody accepts it.",
     )
 
+    # What the page showed: a change of somebody else is not overwritten unseen.
+    seen = forms.CharField(required=False, max_length=16, widget=forms.HiddenInput)
+
     def __init__(self, data: Any = None, *, restaurant: Restaurant) -> None:
         super().__init__(data, initial=_as_written(restaurant))
         for day in Weekday:
@@ -86,12 +90,14 @@ class RulesForm(forms.Form):
     @property
     def rules(self) -> dict[str, Any]:
         """What a valid form says."""
-        return {name: self.cleaned_data[name] for name in ["hours", *self.base_fields]}
+        names = {"hours", *self.base_fields} - {"seen"}
+        return {name: self.cleaned_data[name] for name in names}
 
 
 def _as_written(restaurant: Restaurant) -> dict[str, Any]:
     periods = restaurant.periods
     return {
+        "seen": as_seen(restaurant),
         "delivery_minimum": restaurant.delivery_minimum or None,
         "asks_approval": restaurant.asks_approval,
         "pickup_expires_hours": restaurant.pickup_expires_hours,

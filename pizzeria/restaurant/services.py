@@ -15,22 +15,25 @@ from pizzeria.orders.models import full_name
 from pizzeria.restaurant.area import covers, postcode_of
 from pizzeria.restaurant.models import Restaurant
 from pizzeria.roles import CHANGE_RULES
+from pizzeria.seen import refuse_if_changed
 from pizzeria.transactions import in_one_transaction
 
 
 @in_one_transaction
 def change_rules(
-    *, fields: Mapping[str, Any], actor: User, now: datetime
+    *, fields: Mapping[str, Any], actor: User, now: datetime, seen: str = ""
 ) -> Restaurant:
     """
     Set what is given; orders that are placed already stay.
 
     :raises PermissionDenied: if the actor does not manage the restaurant
+    :raises ChangedMeanwhile: if it is not what was `seen` any more
     """
     if not actor.has_perm(CHANGE_RULES):
         raise PermissionDenied
     Restaurant.objects.get_or_create(pk=Restaurant.ONLY_ID)
     restaurant = Restaurant.objects.select_for_update().get(pk=Restaurant.ONLY_ID)
+    refuse_if_changed(restaurant, seen)
     changes = {
         name: [getattr(restaurant, name), value]
         for name, value in fields.items()

@@ -7,7 +7,7 @@ from unfold.admin import ModelAdmin
 
 from pizzeria.admin_rules import person_at
 from pizzeria.roles import CHANGE_VOUCHERS
-from pizzeria.vouchers.forms import VoucherForm
+from pizzeria.vouchers.forms import FIELDS, VoucherForm
 from pizzeria.vouchers.models import Voucher
 from pizzeria.vouchers.services import save_voucher
 
@@ -20,6 +20,7 @@ class VoucherAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     list_filter = ["is_active", "kind"]
     search_fields = ["code"]
     form = VoucherForm
+    fields = FIELDS
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return Voucher.objects.with_uses()
@@ -42,7 +43,7 @@ class VoucherAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     ) -> None:
         """Let the service write it, with its event."""
         saved = save_voucher(
-            fields=form.cleaned_data,
+            fields=form.terms,
             actor=person_at(request),
             now=timezone.now(),
             voucher_id=obj.pk if change else None,

@@ -1,5 +1,8 @@
+from typing import Any
+
 from django import forms
 
+from pizzeria.seen import as_seen
 from pizzeria.vouchers.models import Voucher, written
 
 FIELDS = [
@@ -17,6 +20,9 @@ FIELDS = [
 
 class VoucherForm(forms.ModelForm):  # type: ignore[type-arg]  # not at run time
     """What a manager decides about a voucher."""
+
+    # What the page showed: a change of somebody else is not overwritten unseen.
+    seen = forms.CharField(required=False, max_length=16, widget=forms.HiddenInput)
 
     class Meta:
         model = Voucher
@@ -41,5 +47,15 @@ class VoucherForm(forms.ModelForm):  # type: ignore[type-arg]  # not at run time
             ),
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["seen"] = as_seen(self.instance)
+
     def clean_code(self) -> str:
         return written(self.cleaned_data["code"])
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What a valid form says of the voucher."""
+        return {name: self.cleaned_data[name] for name in FIELDS}

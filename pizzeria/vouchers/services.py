@@ -15,6 +15,7 @@ from pizzeria.exceptions import VoucherRefused
 from pizzeria.orders.models import Order, full_name
 from pizzeria.orders.transitions import Status
 from pizzeria.roles import CHANGE_VOUCHERS
+from pizzeria.seen import refuse_if_changed
 from pizzeria.transactions import in_one_transaction
 from pizzeria.vouchers.models import Voucher, written
 
@@ -26,6 +27,7 @@ def save_voucher(
     actor: User,
     now: datetime,
     voucher_id: int | None = None,
+    seen: str = "",
 ) -> Voucher:
     """
     Make a voucher, or change one; what was ordered with it stays.
@@ -33,12 +35,14 @@ def save_voucher(
     :raises Voucher.DoesNotExist: if there is none of this id
     :raises ValidationError: if it makes no sense, or its code is taken
     :raises PermissionDenied: if the actor does not manage vouchers
+    :raises ChangedMeanwhile: if it is not what was `seen` any more
     """
     if not actor.has_perm(CHANGE_VOUCHERS):
         raise PermissionDenied
     voucher = Voucher()
     if voucher_id is not None:
         voucher = Voucher.objects.select_for_update().get(pk=voucher_id)
+        refuse_if_changed(voucher, seen)
     changes = {
         name: [None if voucher_id is None else getattr(voucher, name), value]
         for name, value in fields.items()

@@ -387,6 +387,21 @@ class TestManagers:
         assert "Nothing was saved yet" in answer.content.decode()
         assert not Restaurant.objects.exists()
 
+    def test_do_not_overwrite_each_other_unseen(self, browser_of, daisy, rules):
+        browser = browser_of(daisy)
+        opened = browser.get(self.PAGE).context["form"]
+        shown = {field.name: field.value() or "" for field in opened}
+        rules(delivery_minimum=Decimal("15.00"))
+
+        late = browser.post(self.PAGE, shown | {"delivery_area": "00184"})
+        again = {field.name: field.value() or "" for field in late.context["form"]}
+
+        assert late.status_code == 409
+        assert "Somebody changed this" in late.content.decode()
+        assert Restaurant.the_one().delivery_area == []
+        assert again["delivery_minimum"] == Decimal("15.00")
+        assert browser.post(self.PAGE, again).status_code == 303
+
     def test_set_it_by_api(self, api_of, daisy, client):
         friday = {"weekday": "friday", "opens": "17:00", "closes": "02:00"}
 

@@ -18,12 +18,19 @@ from pizzeria.menu import pricing
 from pizzeria.orders.models import Order
 from pizzeria.orders.services import move_order, place_order
 from pizzeria.orders.transitions import Status
+from pizzeria.vouchers import views
 from pizzeria.vouchers.models import Voucher
 from pizzeria.vouchers.services import save_voucher
 from tests.pizzeria.conftest import CHECKOUT, CONTACT, FRIDAY_EVENING, cart_line
 
 MONEY = st.decimals("0.01", "9999.99", places=2)
 FORM = {"code": "pizza20", "kind": "percent", "value": "20", "minimum": "0"}
+
+
+def as_shown(page):
+    """Say what the page's form sends if nobody changes it."""
+    shown = {field.name: field.value() for field in page.context["form"]}
+    return {name: "" if value is None else value for name, value in shown.items()}
 
 
 @pytest.fixture
@@ -359,6 +366,36 @@ class TestManagers:
         assert "Nothing was saved yet" in page.content.decode()
         assert (api.status_code, api.json()["code"]) == (400, "invalid_input")
         assert Voucher.objects.count() == 1
+
+    def test_do_not_overwrite_each_other_unseen(self, browser_of, daisy, voucher):
+        page = f"{self.PAGE}{voucher().pk}/"
+        browser = browser_of(daisy)
+        shown = as_shown(browser.get(page))
+        Voucher.objects.update(is_active=False)
+
+        late = browser.post(page, shown | {"value": "30"})
+        again = as_shown(late)
+
+        assert late.status_code == 409
+        assert "Somebody changed this" in late.content.decode()
+        assert not Voucher.objects.get().is_active
+        assert browser.post(page, again | {"value": "30"}).status_code == 303
+        changed = Voucher.objects.get()
+        assert not changed.is_active
+        assert changed.value == 30
+
+    def test_are_told_of_a_code_that_another_takes_meanwhile(
+        self, browser_of, daisy, voucher, monkeypatch
+    ):
+        def taken_meanwhile(**said):
+            voucher(code="PIZZA20")
+            return save_voucher(**said)
+
+        monkeypatch.setattr(views, "save_voucher", taken_meanwhile)
+        answer = browser_of(daisy).post(f"{self.PAGE}add/", FORM)
+
+        assert answer.status_code == 400
+        assert "There is a voucher of this code." in answer.content.decode()
 
     @pytest.mark.parametrize("field", ["code", "kind", "value", "valid_from"])
     def test_are_not_told_half_a_character_again(self, api_of, daisy, field):
