@@ -107,14 +107,14 @@ def take_back(
     """
     # On a tray, so that a try which fails leaves nothing in the cart.
     tray: Any = {}
-    order = _move_to_tray(tray, session.get(SESSION_KEY) or {}, order_id, customer, now)
+    order = _move_to_tray(tray, session.get(SESSION_KEY), order_id, customer, now)
     session.update(tray)
     return order
 
 
 @in_one_transaction
 def _move_to_tray(
-    tray: Any, in_cart: dict[str, Any], order_id: int, customer: User, now: datetime
+    tray: Any, in_cart: Any, order_id: int, customer: User, now: datetime
 ) -> Order:
     order = Order.objects.of(customer).select_for_update().get(pk=order_id)
     if not order.is_changeable_by(customer):
@@ -125,7 +125,7 @@ def _move_to_tray(
             status=order.status,
         )
     check_open(now=now, kept=f"Order {order.pk} stays as it is")
-    tray[SESSION_KEY] = dict(in_cart)
+    tray[SESSION_KEY] = dict(in_cart) if isinstance(in_cart, dict) else {}
     if missing := reorder(session=tray, order=order):
         raise NotAllBack(order.pk, missing)
     if order.voucher_code:

@@ -255,15 +255,12 @@ def _place_order(request: SignedInRequest) -> HttpResponse:
             key=form.cleaned_data["order_key"],
         )
     except KeyReused as reused:
-        # The page of an order that was placed: it is shown, and the cart is kept.
-        messages.info(
-            request,
-            f"This page placed order {reused.extra['order']} already. "
-            "What is in your cart now is kept for the next one.",
-        )
-        return _see_other(reverse("order_detail", args=[reused.extra["order"]]))
+        return _placed_before(request, reused.extra["order"])
     except (Conflict, NotServed, PizzaSoldOut, VoucherRefused) as refusal:
         return _show_form_again(request, form, refusal)
+    if order.status == Status.CANCELLED:
+        # Taken back into the cart since, to be changed: nothing is ordered anew.
+        return _placed_before(request, order.pk)
     if form.cleaned_data["remember"]:
         # Who is logged out only now is not to hear that nothing was ordered.
         with suppress(LoggedOut):
@@ -275,6 +272,16 @@ def _place_order(request: SignedInRequest) -> HttpResponse:
     where = "waits to be accepted" if order.is_pending else "is in the kitchen"
     messages.success(request, f"Thank you! Order {order.pk} {where}.")
     return _see_other(order.get_absolute_url())
+
+
+def _placed_before(request: SignedInRequest, order_id: int) -> HttpResponse:
+    """Show the order that a page has placed already; the cart is kept."""
+    messages.info(
+        request,
+        f"This page placed order {order_id} already. "
+        "What is in your cart now is kept for the next one.",
+    )
+    return _see_other(reverse("order_detail", args=[order_id]))
 
 
 def _nothing_to_order(request: SignedInRequest) -> HttpResponse:

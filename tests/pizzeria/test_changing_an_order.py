@@ -148,6 +148,31 @@ def test_a_page_changes_it_and_orders_anew(order, browser_of, peach):
     }
 
 
+def test_is_not_placed_again_by_the_page_that_placed_it(order, browser_of, peach):
+    browser = browser_of(peach)
+    browser.post(f"/orders/{order.pk}/change/")
+    said = {**CHECKOUT, "order_key": "of-that-page"}
+    browser.post("/checkout/", said)
+    second = Order.objects.exclude(pk=order.pk).get()
+    browser.post(f"/orders/{second.pk}/change/", follow=True)
+
+    answer = browser.post("/checkout/", said, follow=True)
+
+    page = answer.content.decode()
+    assert f"This page placed order {second.pk} already." in page
+    assert "is in the kitchen" not in page
+    assert Cart(browser.session).count == 1
+
+
+@pytest.mark.parametrize("strange", [["no", "cart"], "text", 7])
+def test_takes_a_strange_cart_for_none(order, change, session, strange):
+    session["cart"] = strange
+
+    change(order)
+
+    assert Cart(session).count == 1
+
+
 def test_the_api_answers_the_cart_and_refuses_a_second_time(order, api_of, peach):
     api = api_of(peach)
 
