@@ -17,6 +17,7 @@ from pizzeria.management import figures
 from pizzeria.management.figures import VIP_ORDERS, VIP_SPENT
 from pizzeria.management.forms import GROUPINGS, PeriodForm
 from pizzeria.management.periods import LABELS
+from pizzeria.orders.transitions import Status
 from pizzeria.roles import VIEW_FIGURES
 
 _REFUSED = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -91,6 +92,13 @@ class SoldPizzaSerializer(PizzaOfTodaySerializer):
     share = serializers.FloatField()
 
 
+class StatusShareSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(Status.choices)
+    orders = serializers.IntegerField()
+    share = serializers.FloatField()
+    revenue = serializers.DecimalField(14, 2)
+
+
 class AnalyticsSerializer(serializers.Serializer[Any]):
     period = PeriodSerializer()
     total = NumbersSerializer()
@@ -98,6 +106,7 @@ class AnalyticsSerializer(serializers.Serializer[Any]):
     orders_change = ChangeSerializer()
     revenue_change = ChangeSerializer()
     series = SpanSerializer(many=True)
+    statuses = StatusShareSerializer(many=True)
     pizzas = SoldPizzaSerializer(many=True)
 
 
@@ -113,12 +122,35 @@ class SaidSerializer(serializers.Serializer[Any]):
     rated_at = serializers.DateTimeField()
 
 
+class StageSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    minutes = serializers.FloatField(
+        allow_null=True, help_text="Of the newest deliveries in the period, on average."
+    )
+    orders_now = serializers.IntegerField()
+    minutes_now = serializers.FloatField(
+        allow_null=True, help_text="So far, on average."
+    )
+    is_longest = serializers.BooleanField()
+    is_longest_now = serializers.BooleanField()
+
+
 class StaffSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     numbers = NumbersSerializer()
     under_way = serializers.IntegerField(help_text="In hand at this moment.")
     rated = RatedSerializer(help_text="Ratings given in the period.")
     score = serializers.IntegerField(help_text="At most 100.")
+
+
+class StaffDriverSerializer(StaffSerializer):
+    completed_share = serializers.FloatField(
+        help_text="Of what they took and is over; the rest was cancelled on tour."
+    )
+
+
+class LeaderSerializer(StaffSerializer):
+    role = serializers.ChoiceField(["cook", "driver"])
 
 
 class CustomerSerializer(serializers.Serializer[Any]):
@@ -149,7 +181,9 @@ class OperationsSerializer(serializers.Serializer[Any]):
     period = PeriodSerializer()
     total = NumbersSerializer()
     cooks = StaffSerializer(many=True)
-    drivers = StaffSerializer(many=True)
+    drivers = StaffDriverSerializer(many=True)
+    leaderboard = LeaderSerializer(many=True, help_text="Both roles, by score.")
+    stages = StageSerializer(many=True)
     rated = RatedSerializer()
     said = SaidSerializer(many=True, help_text="The newest ratings with words.")
     customers = CustomerSerializer(many=True)
@@ -205,7 +239,8 @@ class Operations(APIView):
         },
     )
     def get(self, request: Request) -> Response:
-        report = figures.operations(_form(request, default="today").span)
+        span = _form(request, default="today").span
+        report = figures.operations(span, now=timezone.now())
         return Response(OperationsSerializer(report).data)
 
 

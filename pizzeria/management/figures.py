@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Sum
 
 from pizzeria.management.models import Kind
 from pizzeria.management.periods import Period, group_start, local_day, midnight
+from pizzeria.management.stages import stages_of
 from pizzeria.management.tallies import (
     DAY,
     KEY,
@@ -22,6 +23,7 @@ from pizzeria.management.tallies import (
     count,
     count_between,
 )
+from pizzeria.menu.pricing import CENT
 from pizzeria.orders.models import Order, OrderLine, full_name
 from pizzeria.orders.transitions import Status
 from pizzeria.ratings.figures import Rated, ratings_between, said_between
@@ -112,6 +114,7 @@ def analytics(period: Period, *, grouping: str) -> dict[str, Any]:
     for day, given_back in count(Kind.REFUND, period, DAY, books=books).items():
         by_day[day] = by_day.get(day, _NEVER) + given_back
     total = sum(by_day.values(), Numbers())
+    under_way = _of_each_active_status(period)
     before = _only(count(Kind.DAY, period.before, books=books))
     pizzas = _ranked(count(Kind.PIZZA, period, KEY, books=books))
     sold = sum((numbers.revenue for _, numbers in pizzas), Decimal(0))
@@ -123,6 +126,7 @@ def analytics(period: Period, *, grouping: str) -> dict[str, Any]:
         "orders_change": Change.between(total.orders, before.orders),
         "revenue_change": Change.between(total.revenue, before.revenue),
         "series": _series(by_day, period, grouping),
+        "statuses": _statuses(total, under_way),
         "pizzas": [
             {
                 "name": name,
@@ -135,8 +139,51 @@ def analytics(period: Period, *, grouping: str) -> dict[str, Any]:
     }
 
 
-def operations(period: Period) -> dict[str, Any]:
-    """Say who did what over a period, when it was busy, and who ordered most."""
+def _of_each_active_status(period: Period) -> dict[str, tuple[int, Decimal]]:
+    rows = (
+        Order.objects.filter(
+            status__in=ACTIVE,
+            placed_at__gte=period.begins_at,
+            placed_at__lt=period.ends_at,
+        )
+        .order_by()
+        .values_list("status")
+        .annotate(Count("pk"), Sum("total_amount"))
+    )
+    # SQLite adds prices as floats.
+    return {status: (n, worth.quantize(CENT)) for status, n, worth in rows}
+
+
+def _statuses(
+    total: Numbers, under_way: dict[str, tuple[int, Decimal]]
+) -> list[dict[str, Any]]:
+    """Say how a period's orders stand; what is not under way is over."""
+    open_worth = sum((worth for _, worth in under_way.values()), Decimal("0.00"))
+    counted = {
+        **under_way,
+        Status.DELIVERED: (total.delivered, total.revenue - open_worth),
+        Status.CANCELLED: (total.cancelled, Decimal("0.00")),
+    }
+    everything = sum(n for n, _ in counted.values())
+    return [
+        {
+            "status": status.value,
+            "label": status.label,
+            "orders": counted[status][0],
+            "share": counted[status][0] / everything,
+            "revenue": counted[status][1],
+        }
+        for status in Status
+        if counted.get(status, (0,))[0]
+    ]
+
+
+def operations(period: Period, *, now: datetime) -> dict[str, Any]:
+    """
+    Say who did what over a period, when it was busy, and who ordered most.
+
+    And where the time goes, in the period and at this moment.
+    """
     books = Books.as_they_are()
     total = _only(count(Kind.DAY, period, books=books))
     hours = count(Kind.HOUR, period, WEEKDAY, KEY, books=books)
@@ -146,14 +193,18 @@ def operations(period: Period) -> dict[str, Any]:
     rated = ratings_between(period.begins_at, period.ends_at)
     cooking = _under_way(Status.COOKING, "cooked_by")
     driving = _under_way(Status.DELIVERING, "driver")
-    staff = {
+    staff: dict[str, Any] = {
         "cooks": _people(cooks, names, cooking, rated.cooks),
-        "drivers": _people(drivers, names, driving, rated.drivers),
+        "drivers": _with_completion(
+            _people(drivers, names, driving, rated.drivers), period
+        ),
         "rated": rated.total,
         "said": said_between(period.begins_at, period.ends_at),
     }
     return {
         **staff,
+        "leaderboard": _leaderboard(staff["cooks"], staff["drivers"]),
+        "stages": stages_of(period, now=now),
         "period": period,
         "total": total,
         "heat": _heat(hours),
@@ -245,6 +296,7 @@ def _people(
     most = max((numbers.orders for _, numbers in rows), default=1)
     return [
         {
+            "key": key,
             "name": names.get(key, _WHO_LEFT),
             "numbers": numbers,
             "share": numbers.orders / most,
@@ -254,6 +306,47 @@ def _people(
         }
         for key, numbers in rows
     ]
+
+
+def _with_completion(
+    drivers: list[dict[str, Any]], period: Period
+) -> list[dict[str, Any]]:
+    """Add which part of what is over they brought; the rest was cancelled on tour."""
+    lost = dict(
+        Order.objects.filter(
+            status=Status.CANCELLED,
+            driver__isnull=False,
+            placed_at__gte=period.begins_at,
+            placed_at__lt=period.ends_at,
+        )
+        .order_by()
+        .values_list("driver")
+        .annotate(Count("pk"))
+    )
+    for one in drivers:
+        brought = one["numbers"].orders
+        one["completed_share"] = brought / (brought + lost.get(int(one["key"]), 0))
+    return drivers
+
+
+def _leaderboard(
+    cooks: list[dict[str, Any]], drivers: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Put both roles into one order: by score, then by orders and revenue."""
+    everybody = [
+        {**one, "role": role}
+        for role, people in (("cook", cooks), ("driver", drivers))
+        for one in people
+    ]
+    everybody.sort(
+        key=lambda one: (
+            -one["score"],
+            -one["numbers"].orders,
+            -one["numbers"].revenue,
+            one["name"],
+        )
+    )
+    return everybody[:MOST_PEOPLE]
 
 
 def score_of(numbers: Numbers) -> int:
@@ -309,6 +402,12 @@ def say_change(what: str, change: Change, period: Period) -> str:
     return f"{what} {verb} {abs(change.percent)} % against {span}"
 
 
+def say_delivered(total: Numbers) -> str:
+    if not total.orders:
+        return "No order was kept"
+    return f"{total.delivered_share:.0%} of the orders were delivered"
+
+
 def say_week(change: Change) -> str:
     """Say beside today's revenue how it stands against the same day a week ago."""
     if change.percent is None:
@@ -318,17 +417,14 @@ def say_week(change: Change) -> str:
 
 def say_most(report: dict[str, Any]) -> str | None:
     """Name who of the staff did most; None if nobody did anything."""
-    rows = [
-        (one["score"], one["numbers"].orders, role, one)
-        for role in ("cook", "driver")
-        for one in report[f"{role}s"]
-    ]
-    if not rows:
+    if not report["leaderboard"]:
         return None
-    score, orders, role, best = max(rows, key=lambda row: row[:2])
+    best = report["leaderboard"][0]
+    orders = best["numbers"].orders
     return (
-        f"{best['name']}, {role}, did most: {orders} order{'' if orders == 1 else 's'} "
-        f"of ${best['numbers'].revenue:,.2f}, score {score}"
+        f"{best['name']}, {best['role']}, did most: {orders} "
+        f"order{'' if orders == 1 else 's'} of ${best['numbers'].revenue:,.2f}, "
+        f"score {best['score']}"
     )
 
 

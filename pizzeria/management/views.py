@@ -11,6 +11,7 @@ from pizzeria.access import SignedInRequest, login_required
 from pizzeria.management import figures
 from pizzeria.management.exports import hours_csv, pizzas_csv, sales_csv
 from pizzeria.management.forms import PeriodForm
+from pizzeria.management.stages import say_bottleneck
 from pizzeria.roles import VIEW_FIGURES
 
 _EXPORTS = {"sales": sales_csv, "pizzas": pizzas_csv, "hours": hours_csv}
@@ -37,10 +38,11 @@ def management_dashboard(request: SignedInRequest) -> HttpResponse:
 def management_operations(request: SignedInRequest) -> HttpResponse:
     """Show who did what, when it was busy, and who ordered most."""
     form = PeriodForm(request.GET, default="today")
-    report = figures.operations(form.span)
+    report = figures.operations(form.span, now=timezone.now())
     context = {
         **report,
         "peak_finding": figures.say_peak(report["peak"]),
+        "bottleneck": say_bottleneck(report["stages"]),
         "most_finding": figures.say_most(report),
     }
     return _answer(request, "operations", form, context)
@@ -62,6 +64,7 @@ def management_analytics(request: SignedInRequest) -> HttpResponse:
         ),
         "pizza_finding": figures.say_best(report["pizzas"]),
         "charts": _charts(report),
+        "status_finding": figures.say_delivered(report["total"]),
     }
     return _answer(request, "analytics", form, context)
 
@@ -82,7 +85,7 @@ def management_export(request: SignedInRequest, table: str) -> HttpResponse:
         )
     span = form.span
     report = (
-        figures.operations(span)
+        figures.operations(span, now=timezone.now())
         if table == "hours"
         else figures.analytics(span, grouping=form.grouping_name)
     )
@@ -116,6 +119,8 @@ def _charts(report: dict[str, Any]) -> dict[str, Any]:
         "orders": [span["numbers"].orders for span in series],
         "delivered": [span["numbers"].delivered for span in series],
         "cancelled": [span["numbers"].cancelled for span in series],
+        "statuses": [one["label"] for one in report["statuses"]],
+        "status_orders": [one["orders"] for one in report["statuses"]],
         "pizzas": [pizza["name"] for pizza in top],
         "pizza_revenue": [float(pizza["numbers"].revenue) for pizza in top],
     }

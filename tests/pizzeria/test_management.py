@@ -264,7 +264,7 @@ class TestDefinitions:
             status=Status.COOKING, cooked_by=luigi
         )
 
-        report = figures.operations(THE_DAYS)
+        report = figures.operations(THE_DAYS, now=NOW)
 
         (cook,), (driver,) = report["cooks"], report["drivers"]
         assert (cook["under_way"], cook["score"]) == (1, 11)
@@ -272,7 +272,7 @@ class TestDefinitions:
         said = figures.say_most(report)
         assert said
         assert said.endswith("did most: 1 order of $16.89, score 11")
-        assert figures.say_most({"cooks": [], "drivers": []}) is None
+        assert figures.say_most({"leaderboard": []}) is None
 
 
 class TestClosingDays:
@@ -431,7 +431,7 @@ class TestPages:
         call_command("seed_demo", "--orders", "1000", "--days", "20", stdout=StringIO())
 
         assert queries() <= few
-        assert few <= 20
+        assert few <= 24
 
 
 class TestExports:
@@ -529,7 +529,9 @@ class TestTheDemo:
     def test_looks_like_a_restaurant(self):
         self.seed()
 
-        report = figures.operations(Period(date(2026, 10, 2), date(2026, 10, 31)))
+        report = figures.operations(
+            Period(date(2026, 10, 2), date(2026, 10, 31)), now=NOW
+        )
 
         assert report["peak"][0] >= 5
         assert 11 <= int(report["peak"][1]) <= 22

@@ -159,7 +159,7 @@ class TestFigures:
         page = browser_of(daisy).get("/management/operations/?period=week")
         api = api_of(daisy).get("/api/management/operations/?period=week").json()
 
-        assert page.content.decode().count("4.0 (1)") == 3
+        assert page.content.decode().count("4.0 (1)") == 5
         assert "Crisp &amp; hot" in page.content.decode()
         rated = {"count": 1, "average": 4.0}
         assert [api["rated"], api["cooks"][0]["rated"], api["drivers"][0]["rated"]] == [

@@ -4,7 +4,7 @@
 (() => {
   const figures = document.getElementById("chart-figures");
   if (!figures || !window.Chart) return;
-  const { labels, revenue, orders, delivered, cancelled, pizzas, pizza_revenue } =
+  const { labels, revenue, orders, delivered, cancelled, statuses, status_orders, pizzas, pizza_revenue } =
     JSON.parse(figures.textContent);
 
   const charts = [];
@@ -58,6 +58,19 @@
         ],
       },
       options: { ...shared(), scales: { x: axis(), y: axis({ precision: 0 }) } },
+    }),
+    statuses: () => ({
+      type: "bar",
+      data: {
+        labels: statuses,
+        datasets: [{ label: "Orders", data: status_orders, backgroundColor: colour("--basil") }],
+      },
+      options: {
+        ...shared(),
+        indexAxis: "y",
+        scales: { x: axis({ precision: 0 }), y: axis() },
+        plugins: { legend: { display: false } },
+      },
     }),
     pizzas: () => ({
       type: "bar",
