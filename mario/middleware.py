@@ -61,7 +61,12 @@ class LoginInForceMiddleware:
         messages.error(request, exception.message)
         request.session = login_session.empty_session()
         request.user = AnonymousUser()
-        return answers.login_needed(request) or to_login(request)
+        # What was posted may be at an address that shows nothing.
+        view = request.resolver_match and request.resolver_match.func
+        way_in = to_login(request, getattr(view, "back_to", ""))
+        if answers.client_of(request) is not answers.Client.PROGRAM:
+            return way_in
+        return answers.login_needed(request, way_in["Location"])
 
 
 class PublicPagesMiddleware:

@@ -57,6 +57,8 @@ def login_required[**P](
             return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
         guarded.needs = permission  # type: ignore[attr-defined]  # for needs_of
+        # For whom a login ends while the view is at work.
+        guarded.back_to = back_to  # type: ignore[attr-defined]
         return guarded
 
     return decorate

@@ -33,17 +33,22 @@ def _asks_for_data(accepted: str) -> bool:
     return "application/json" in accepted or "text/event-stream" in accepted
 
 
-def login_needed(request: HttpRequest) -> HttpResponse | None:
-    """Tell who cannot follow a redirect to Keycloak what to do; None for a page."""
+def login_needed(request: HttpRequest, address: str = "") -> HttpResponse | None:
+    """
+    Tell who cannot follow a redirect to Keycloak what to do; None for a page.
+
+    The way in is the address; that of the request itself, if none is named.
+    """
+    address = address or request.get_full_path()
     client = client_of(request)
     if client is Client.HTMX:
-        return HttpResponseClientRedirect(request.get_full_path())
+        return HttpResponseClientRedirect(address)
     if client is Client.PROGRAM:
         response: HttpResponse = JsonResponse(
             {
                 "code": "not_authenticated",
                 "message": "Log in first.",
-                "extra": {"login_url": request.get_full_path()},
+                "extra": {"login_url": address},
             },
             status=401,
         )

@@ -4,7 +4,7 @@ The end of a login: inputs 63 to 84 of the catalogue of bad inputs, and fault 46
 
 import time
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import pytest
 from django.contrib.auth import SESSION_KEY
@@ -179,7 +179,9 @@ class TestHere:
         assert not Address.objects.exists()
 
     @pytest.mark.parametrize("end", ["a logout", "keycloak", "another person's login"])
-    @pytest.mark.parametrize("whose", ["the browser's", "htmx's", "a bearer's"])
+    @pytest.mark.parametrize(
+        "whose", ["the browser's", "htmx's", "a script's", "a bearer's"]
+    )
     def test_lets_no_change_under_way_be_committed(
         self, client, issuer: Issuer, session_key, monkeypatch, whose, end
     ):
@@ -204,14 +206,23 @@ class TestHere:
             headers = {"Authorization": f"Bearer {token}"}
             answer = Client().put("/api" + address, headers=headers)
         else:
-            headers = {"HX-Request": "true"} if whose == "htmx's" else {}
+            headers = {
+                "htmx's": {"HX-Request": "true"},
+                "a script's": {"Sec-Fetch-Mode": "cors"},
+            }.get(whose, {})
             answer = client.post(address, {"keep": "true"}, headers=headers)
 
         assert not Favourite.objects.exists()
-        expected = {"the browser's": 302, "htmx's": 200, "a bearer's": 401}
-        assert answer.status_code == expected[whose]
-        if whose == "htmx's":
-            assert answer["HX-Redirect"]
+        expected = {"the browser's": 302, "htmx's": 200}
+        assert answer.status_code == expected.get(whose, 401)
+        # Not to the address of the change, at which nothing is shown.
+        to_menu = "/auth/login?next=/menu/"
+        if whose == "the browser's":
+            assert answer["Location"] == to_menu
+        elif whose == "htmx's":
+            assert unquote(answer["HX-Redirect"]) == to_menu
+        elif whose == "a script's":
+            assert answer.json()["extra"]["login_url"] == to_menu
 
     def test_of_another_login_lets_a_change_be_committed(
         self, client, issuer: Issuer, session_key, monkeypatch
