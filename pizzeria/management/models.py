@@ -72,3 +72,16 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.closed_day_id} {self.kind} {self.key}"
+
+
+class Alert(models.Model):
+    """Something that managers were told of, so that they are told once."""
+
+    key = models.CharField(max_length=60, primary_key=True)
+    raised_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-raised_at"]
+
+    def __str__(self) -> str:
+        return self.key

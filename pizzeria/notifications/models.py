@@ -15,6 +15,7 @@ class Kind(models.TextChoices):
     DELIVERED = "order_delivered", "Delivered"
     CANCELLED = "order_cancelled", "Cancelled"
     REFUNDED = "order_refunded", "Money given back"
+    ALERT = "alert", "Alert"
     GENERAL = "general", "General"
 
 

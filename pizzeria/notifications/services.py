@@ -1,6 +1,6 @@
 """What people are told, of their orders above all, and what they do with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -87,6 +87,30 @@ def _tell(told: Notification) -> None:
         },
         occurred_at=told.created_at,
     )
+
+
+@in_one_transaction
+def tell_all(
+    *,
+    people: Iterable[User],
+    title: str,
+    message: str,
+    order: Order | None,
+    now: datetime,
+) -> None:
+    """Tell each of the staff of something that asks for a look."""
+    for person in people:
+        _tell(
+            Notification(
+                recipient=person,
+                kind=Kind.ALERT,
+                title=title,
+                message=message,
+                order=order,
+                created_at=now,
+                mail_due_at=now,
+            )
+        )
 
 
 @in_one_transaction

@@ -179,7 +179,7 @@ class TestShop:
 
 
 class TestBesideTheShop:
-    @pytest.fixture(params=["live", "relay", "mails"])
+    @pytest.fixture(params=["live", "relay", "alerts", "mails"])
     def beside(self, request, mario):
         return mario["services"][f"mario-pizzeria-{request.param}"]
 
