@@ -11,6 +11,7 @@ from mario.identity.middleware import PUBLIC_PAGES, show_as_to_a_visitor
 from pizzeria.access import HtmxRequest, to_login
 from pizzeria.exceptions import LoggedOut
 from pizzeria.transactions import only_while
+from sessions_backend.middleware import attach
 
 
 class PrivatePagesMiddleware:
@@ -59,7 +60,8 @@ class LoginInForceMiddleware:
         if not isinstance(exception, LoggedOut):
             return None
         messages.error(request, exception.message)
-        request.session = login_session.empty_session()
+        # The browser's cookie may be of another login by now: it stays as it is.
+        attach(request, login_session.empty_session(), is_stored=False)
         request.user = AnonymousUser()
         # What was posted may be at an address that shows nothing.
         view = request.resolver_match and request.resolver_match.func

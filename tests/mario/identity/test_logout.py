@@ -189,6 +189,8 @@ class TestHere:
         browser = Client()
         browser.cookies = client.cookies
         address = f"/profile/favourites/{pizza.pk}/"
+        # Known before: the transaction that is not to be committed is the test's own.
+        another_browser(issuer, sub="bowser", sid="tower")
 
         def ended_meanwhile(user):
             if end == "a logout":
@@ -223,6 +225,9 @@ class TestHere:
             assert unquote(answer["HX-Redirect"]) == to_menu
         elif whose == "a script's":
             assert answer.json()["extra"]["login_url"] == to_menu
+        # By now the browser's cookie may be the other person's.
+        is_in = end == "another person's login"
+        assert browser.get("/orders/").status_code == (200 if is_in else 302)
 
     def test_of_another_login_lets_a_change_be_committed(
         self, client, issuer: Issuer, session_key, monkeypatch
