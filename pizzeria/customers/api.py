@@ -159,6 +159,9 @@ class StatisticsSerializer(serializers.Serializer[Statistics]):
         14, 2, help_text="For what was delivered; cancelled orders cost nothing."
     )
     favourite_pizza = serializers.CharField(allow_null=True)
+    points = serializers.IntegerField(help_text="One for each whole dollar spent.")
+    stage = serializers.CharField(help_text="By delivered orders.")
+    orders_to_next_stage = serializers.IntegerField(allow_null=True)
 
 
 class ProfileStatistics(APIView):

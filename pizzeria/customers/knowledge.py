@@ -16,6 +16,10 @@ from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.transitions import FINAL, Status
 from pizzeria.ratings.models import Rating
 
+NEWS_SHOWN = 3
+# From so many delivered orders on.
+LOYALTY = {0: "Guest", 5: "Regular", 20: "Friend of the house", 50: "Family"}
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -26,6 +30,22 @@ class Statistics:
     cancelled: int
     spent: Decimal
     favourite_pizza: str | None
+
+    @property
+    def points(self) -> int:
+        """One for each whole dollar of what was delivered and not given back."""
+        return int(self.spent)
+
+    @property
+    def stage(self) -> str:
+        return LOYALTY[max(n for n in LOYALTY if n <= self.delivered)]
+
+    @property
+    def orders_to_next_stage(self) -> int | None:
+        """None on the last one."""
+        return min(
+            (n - self.delivered for n in LOYALTY if n > self.delivered), default=None
+        )
 
 
 def statistics_of(user: User) -> Statistics:
@@ -52,6 +72,10 @@ def statistics_of(user: User) -> Statistics:
         .first()
     )
     return Statistics(**figures, favourite_pizza=favourite)
+
+
+def latest_news(user: User) -> list[Notification]:
+    return list(Notification.objects.of(user).kept()[:NEWS_SHOWN])
 
 
 def current_orders(user: User) -> list[Order]:

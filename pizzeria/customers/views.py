@@ -20,6 +20,7 @@ from pizzeria.customers.forms import AddressForm, ProfileForm
 from pizzeria.customers.knowledge import (
     current_orders,
     everything_about,
+    latest_news,
     statistics_of,
 )
 from pizzeria.customers.models import Address, profile_of
@@ -39,6 +40,7 @@ def profile(request: SignedInRequest) -> HttpResponse:
         "favourites": [x.pizza for x in favourites if not x.pizza.is_retired],
         "statistics": statistics_of(request.user),
         "current_orders": current_orders(request.user),
+        "news": latest_news(request.user),
         "sends_mails": bool(settings.MAIL_SERVER),
     }
     return render(request, "customers/profile.html", context)

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from pizzeria.customers import services
+from pizzeria.customers.knowledge import Statistics
 from pizzeria.customers.models import Address, CustomerProfile, Favourite
 from pizzeria.notifications.models import Notification
 from pizzeria.orders.models import Order
@@ -117,10 +119,58 @@ class TestProfile:
             "cancelled": 1,
             "spent": "33.78",
             "favourite_pizza": "Margherita",
+            "points": 33,
+            "stage": "Guest",
+            "orders_to_next_stage": 3,
         }
         page = browser.get("/profile/")
         assert page.context["statistics"].spent == Decimal("33.78")
         assert [x.status for x in page.context["current_orders"]] == ["cooking"]
+
+    @pytest.mark.parametrize(
+        ("delivered", "stage", "more"),
+        [
+            (0, "Guest", 5),
+            (4, "Guest", 1),
+            (5, "Regular", 15),
+            (20, "Friend of the house", 30),
+            (50, "Family", None),
+        ],
+    )
+    def test_loyalty_has_stages(self, delivered, stage, more):
+        figures = Statistics(
+            orders=delivered,
+            delivered=delivered,
+            cancelled=0,
+            spent=Decimal("12.99"),
+            favourite_pizza=None,
+        )
+
+        assert (figures.stage, figures.orders_to_next_stage) == (stage, more)
+        assert figures.points == 12
+
+    def test_the_page_shows_the_latest_news_and_how_many_are_unread(
+        self, browser, peach, toad
+    ):
+        for title in ("Oldest", "Third", "Second", "<b>First</b>"):
+            Notification.objects.create(
+                recipient=peach, title=title, created_at=timezone.now()
+            )
+        Notification.objects.filter(title="Third").update(read_at=timezone.now())
+        Notification.objects.create(
+            recipient=toad, title="Toad's", created_at=timezone.now()
+        )
+
+        page = browser.get("/profile/")
+
+        assert [one.title for one in page.context["news"]] == [
+            "<b>First</b>",
+            "Second",
+            "Third",
+        ]
+        unread = Notification.objects.of(peach).unread().count()
+        assert f"{unread} unread" in page.content.decode()
+        assert "New: &lt;b&gt;First" in page.content.decode()
 
     @pytest.mark.parametrize("many", [10, 1_000])
     def test_the_page_asks_no_more_for_a_long_history(
@@ -139,8 +189,8 @@ class TestProfile:
         )
 
         # The person, what they may do and the bell: 4. Profile, addresses, favourites,
-        # figures, favourite pizza, current orders and their lines: 7.
-        with django_assert_max_num_queries(11):
+        # figures, favourite pizza, current orders and their lines, news: 8.
+        with django_assert_max_num_queries(12):
             browser.get("/profile/")
 
     @pytest.mark.parametrize(
