@@ -329,6 +329,42 @@ class TestDefects:
         assert [test for test in named if not _is_there(*test.split("::"))] == []
 
 
+class TestWishes:
+    def test_every_test_that_the_tables_name_exists(self):
+        named = [test for _, test in _wishes() if test != "declined"]
+
+        assert len(named) > 60
+        assert [test for test in named if not _is_there(*test.split("::"))] == []
+
+    def test_three_are_declined_each_with_its_decision(self):
+        declined = [row for row, test in _wishes() if test == "declined"]
+        led_to = {
+            file
+            for row, _ in _wishes()
+            if "declined" in row
+            for file in re.findall(r"\(decisions/([\w-]+\.md)\)", row)
+        }
+        declining = {
+            file.name
+            for file in (ROOT / "docs" / "decisions").glob("*.md")
+            if re.search(r"\*\*Status:.* Declines ", file.read_text())
+        }
+
+        assert [row for row in declined if "(decisions/" not in row] == []
+        assert len(led_to) == 3
+        assert led_to == declining
+
+
+def _wishes() -> list[tuple[str, str]]:
+    """Read each row, and the test that it names or "declined"."""
+    rows = re.findall(
+        r"^(\| .+ \|) (?:`([^`]+)`|(declined)) \|$",
+        _text("docs/wishes.md"),
+        re.MULTILINE,
+    )
+    return [(row, test or declined) for row, test, declined in rows]
+
+
 def _defects() -> list[tuple[int, str]]:
     """Read number and test of each row."""
     page = _text("docs/defects.md")
