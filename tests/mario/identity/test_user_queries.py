@@ -63,5 +63,11 @@ def test_a_superuser_may_do_everything_and_who_is_switched_off_nothing():
 
 
 def _is_of_users(sql: str) -> bool:
-    """Orders name their drivers, too: that is a question about orders."""
-    return sql.startswith('SELECT "auth_') or "auth_permission" in sql
+    """
+    Orders name their drivers, too: that is a question about orders.
+
+    So is a list of those whom a manager may give an order to.
+    """
+    is_list_of_staff = 'ORDER BY "auth_user"."first_name"' in sql
+    is_of_users = sql.startswith('SELECT "auth_') or "auth_permission" in sql
+    return is_of_users and not is_list_of_staff
