@@ -13,15 +13,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 
-from django.db import OperationalError, connection, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    OperationalError,
+    connection,
+    transaction,
+)
 
 from pizzeria.exceptions import LoggedOut
 
 logger = logging.getLogger(__name__)
 
 TRIES = 4
-# PostgreSQL: serialization_failure, deadlock_detected.
-_COLLISIONS = {"40001", "40P01"}
+# PostgreSQL: serialization_failure, deadlock_detected, and unique_violation: what was
+# free when it was looked for is taken, and a second look will say so.
+_COLLISIONS = {"40001", "40P01", "23505"}
 _PAUSE_SECONDS = 0.02
 
 type Question = Callable[[], bool]
@@ -58,7 +65,7 @@ def in_one_transaction[**Given, Result](
         for number in range(1, TRIES):
             try:
                 return _unless_logged_out(change, *args, **kwargs)
-            except OperationalError as error:
+            except (OperationalError, IntegrityError) as error:
                 if connection.in_atomic_block or not _is_collision(error):
                     raise
                 logger.warning("%s collided: try %d.", change.__name__, number)
@@ -82,5 +89,5 @@ def _unless_logged_out[**Given, Result](
         return result
 
 
-def _is_collision(error: OperationalError) -> bool:
+def _is_collision(error: DatabaseError) -> bool:
     return getattr(error.__cause__, "sqlstate", None) in _COLLISIONS

@@ -7,6 +7,7 @@ from threading import Barrier
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
 from django.db import close_old_connections, connection
 from django.test import Client
 
@@ -19,7 +20,7 @@ from pizzeria.exceptions import (
 )
 from pizzeria.menu.models import Pizza
 from pizzeria.menu.seed import seed_menu
-from pizzeria.menu.services import edit_pizza, retire_pizza
+from pizzeria.menu.services import add_pizza, edit_pizza, retire_pizza
 from pizzeria.orders import services
 from pizzeria.orders.models import Order, OrderLine
 from pizzeria.orders.services import move_order, place_order
@@ -333,3 +334,23 @@ def test_a_voucher_is_never_used_more_often_than_it_may(
     kinds = Counter(type(outcome) for outcome in outcomes)
     assert kinds == {Order: 2, VoucherRefused: PEOPLE - 2}
     assert Voucher.objects.with_uses().get().uses == 2
+
+
+@pytest.mark.parametrize("round_number", range(3))
+def test_one_name_is_given_to_one_pizza(margherita, cooks, round_number):
+    fields = {"name": "Bismarck", "base_price": Decimal("14.00")}
+
+    def adding(cook):
+        def add():
+            try:
+                return add_pizza(fields=fields, actor=cook, now=FRIDAY_EVENING)
+            except ValidationError as refusal:
+                return refusal
+
+        return add
+
+    outcomes = at_once([adding(cook) for cook in cooks])
+
+    kinds = Counter(type(outcome) for outcome in outcomes)
+    assert kinds == {Pizza: 1, ValidationError: PEOPLE - 1}
+    assert Pizza.objects.filter(name="Bismarck").count() == 1

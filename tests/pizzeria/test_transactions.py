@@ -1,15 +1,16 @@
 """Transactions that collide; for a real deadlock see deadlock_on_postgresql.py."""
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
 from pizzeria.transactions import TRIES, in_one_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def collision(state: str | None) -> OperationalError:
-    error = OperationalError("in each other's way")
+def collision(state: str | None) -> DatabaseError:
+    kind = IntegrityError if state == "23505" else OperationalError
+    error = kind("in each other's way")
     error.__cause__ = Exception()
     vars(error.__cause__)["sqlstate"] = state
     return error
@@ -30,7 +31,7 @@ class Change:
         return "done"
 
 
-@pytest.mark.parametrize("state", ["40P01", "40001"])
+@pytest.mark.parametrize("state", ["40P01", "40001", "23505"])
 def test_one_that_collides_is_tried_again(state):
     change = Change(failures=TRIES - 1, state=state)
 
