@@ -53,6 +53,8 @@ ROLES = {
 }
 NOW = timezone.now()
 
+_LOOKED_AT_SECONDS = 3600
+
 
 def person(name: str, role: str) -> User:
     one = User.objects.create_user(
@@ -111,8 +113,10 @@ def log_in(one: User) -> Client:
     client = Client(SERVER_NAME="localhost")
     client.force_login(one)
     session = client.session
-    # As the login leaves it: some pages ask for one that is recent.
-    session[USER_INFO] = {"sub": str(one.pk), "auth_time": int(time.time())}
+    # As the login leaves it: some pages ask for one that is recent. It stays so for as
+    # long as all pages are looked at.
+    lately = int(time.time()) + _LOOKED_AT_SECONDS
+    session[USER_INFO] = {"sub": str(one.pk), "auth_time": lately}
     session.save()
     return client
 
