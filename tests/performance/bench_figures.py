@@ -67,6 +67,7 @@ def _measure(orders: int) -> None:
     from pizzeria.management import figures  # noqa: PLC0415
     from pizzeria.management.models import Kind  # noqa: PLC0415
     from pizzeria.management.periods import Period, local_day  # noqa: PLC0415
+    from pizzeria.management.stages import stages_of  # noqa: PLC0415
     from pizzeria.management.tallies import DAY, KEY, WEEKDAY, count  # noqa: PLC0415
     from pizzeria.orders.models import Order  # noqa: PLC0415
 
@@ -81,8 +82,11 @@ def _measure(orders: int) -> None:
         "weekday and hour, a year": lambda: count(Kind.HOUR, year, WEEKDAY, KEY),
         "cooks, a year": lambda: count(Kind.COOK, year, KEY),
         "drivers, a year": lambda: count(Kind.DRIVER, year, KEY),
+        "where the time goes, a year": lambda: stages_of(year, now=now),
         "today beside yesterday": lambda: figures.overview(now=now),
         "best customers, 30 days (a table)": lambda: figures.top_customers(month),
+        "all of Analytics, a year": lambda: figures.analytics(year, grouping="month"),
+        "all of Operations, 30 days": lambda: figures.operations(month, now=now),
     }
     before = _peak_megabytes()
     taken: dict[str, list[float]] = {name: [] for name in steps}
