@@ -38,7 +38,7 @@ _MISSING = -2
 _SCAN_COUNT = 500
 # What is pipelined at most, so that no request of an operator holds up the others.
 _BATCH = 1000
-# Each to be filled in with the name of a key.
+# To be filled in with the name of a key.
 TTL = b"*2\r\n$3\r\nTTL\r\n%b"
 # More logouts than a process could miss while it connects again.
 _ENDED_KEPT = 10_000
