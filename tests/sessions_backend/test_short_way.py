@@ -264,6 +264,22 @@ class TestWhatIsOutOfTheOrdinary:
             # Each load is one call, whichever ways it went.
             assert health.counts()["redis_failures"] == failures + 3
 
+    def test_a_call_that_opens_the_breaker_is_counted_once(self, proxy):
+        with override_settings(SESSION_STRICT=False, CACHES=caches_with(proxy.url)):
+            failover.reset()
+            session = SessionStore()
+            session["cart"] = {"a": 1}
+            session.save()
+            for _ in range(2):
+                situation().breaker.note_failure(OSError("earlier"))
+            failures = health.counts().get("redis_failures", 0)
+            proxy.mode = HANG
+
+            assert opened(session)["cart"] == {"a": 1}
+
+            assert situation().breaker.is_open
+            assert health.counts()["redis_failures"] == failures + 1
+
 
 ONE_REQUEST = st.tuples(
     st.sampled_from(["change", "replace", "read", "expire", "delete", "cycle"]),
